@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join, relative } from 'node:path';
+import { mustRun, root, step } from './run.mjs';
+import { requireBuildTools } from './system.mjs';
+
+const cmakeJs = 'node_modules/cmake-js/bin/cmake-js';
+const addon = 'build/Release/ocrnet.node';
+const command = 'dist/cli/main.js';
+
+/** Installs the npm packages unless node_modules holds exactly what the lock file asks for. */
+export async function installPackages() {
+  if (await installedPackagesMatch()) return;
+  await step('installing npm packages', () => mustRun('npm', ['ci', '--no-audit', '--no-fund']));
+}
+
+/** Builds the addon unless it was built from the sources as they are. */
+export async function buildNative() {
+  const stamp = await Stamp.of('native', ['native', 'CMakeLists.txt', 'package.json']);
+  if (existsSync(join(root, addon)) && (await stamp.isCurrent())) return;
+  await requireBuildTools();
+  await step('building the native addon', async () => {
+    await mustRun(process.execPath, [cmakeJs, 'build', '--target', 'ocrnet', ...parallel('--parallel')]);
+    await stamp.write();
+  });
+}
+
+/** Builds the native tests in the addon's build folder, which shares its objects. */
+export async function buildNativeTests() {
+  const build = ['--build', 'build', '--target', 'native-tests', ...parallel('--parallel')];
+  await step('building the native tests', () => mustRun('cmake', build));
+}
+
+/** Builds the native tests a second time, under AddressSanitizer and UBSan, without Node. */
+export async function buildSanitizedNativeTests() {
+  await requireBuildTools();
+  await step('building the native tests with sanitizers', async () => {
+    await mustRun('cmake', ['-S', '.', '-B', 'build-sanitize', '-DOCRNET_SANITIZE=ON']);
+    await mustRun('cmake', [
+      '--build',
+      'build-sanitize',
+      '--target',
+      'native-tests',
+      ...parallel('--parallel'),
+    ]);
+  });
+}
+
+/** Compiles lib/ into dist/ unless dist/ was compiled from the sources as they are. */
+export async function buildTypeScript() {
+  const stamp = await Stamp.of('typescript', ['lib', 'tsconfig.json', 'package-lock.json']);
+  if (existsSync(join(root, 'dist/index.js')) && (await stamp.isCurrent())) return;
+  await step('compiling TypeScript', async () => {
+    await mustRun(process.execPath, ['node_modules/typescript/bin/tsc', '--project', 'tsconfig.json']);
+    await removeOrphans();
+    if (existsSync(join(root, command))) await chmod(join(root, command), 0o755);
+    await stamp.write();
+  });
+}
+
+/**
+ * Makes `npx ocrnet` run this checkout: npx looks in node_modules/.bin first, and npm links a package's own command
+ * there only when it is installed elsewhere.
+ */
+export async function linkCommand() {
+  const link = join(root, 'node_modules/.bin/ocrnet');
+  if (process.platform === 'win32' || existsSync(link) || !existsSync(join(root, command))) return;
+  await rm(link, { force: true });
+  await symlink(join('../..', command), link);
+}
+
+/** The hash of some sources, kept in build/ from one build to the next. */
+class Stamp {
+  /** @param {string} file @param {string} hash */
+  constructor(file, hash) {
+    this.file = file;
+    this.hash = hash;
+  }
+
+  /** @param {string} name @param {string[]} sources files and folders */
+  static async of(name, sources) {
+    const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
+    for (const source of sources) {
+      for (const file of await listFiles(join(root, source))) {
+        hash.update(`\0${relative(root, file)}\0`).update(await fingerprint(file));
+      }
+    }
+    return new Stamp(join(root, `build/.${name}-sources.sha256`), hash.digest('hex'));
+  }
+
+  async isCurrent() {
+    return existsSync(this.file) && (await readFile(this.file, 'utf8')) === this.hash;
+  }
+
+  async write() {
+    await mkdir(join(root, 'build'), { recursive: true });
+    await writeFile(this.file, this.hash);
+  }
+}
+
+/**
+ * What of a file the build depends on: of package.json only the version, of other files everything.
+ *
+ * @param {string} file
+ */
+async function fingerprint(file) {
+  const bytes = await readFile(file);
+  return file === join(root, 'package.json') ? String(JSON.parse(bytes.toString()).version) : bytes;
+}
+
+/**
+ * @param {string} path a file, or a folder to walk; nothing if it does not exist
+ * @returns {Promise<string[]>} sorted
+ */
+async function listFiles(path) {
+  if (!existsSync(path)) return [];
+  try {
+    const entries = await readdir(path, { withFileTypes: true, recursive: true });
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR') return [path];
+    throw error;
+  }
+}
+
+/** Removes what earlier compilations left in dist/ of sources that are gone. */
+async function removeOrphans() {
+  const dist = join(root, 'dist');
+  for (const file of await listFiles(dist)) {
+    const stem = relative(dist, file).replace(/(\.d\.ts|\.js)(\.map)?$/, '');
+    if (!existsSync(join(root, 'lib', `${stem}.ts`))) await rm(file);
+  }
+}
+
+/** Whether every package of the lock file is installed in its version, the optional ones of other systems apart. */
+async function installedPackagesMatch() {
+  const installedLock = join(root, 'node_modules/.package-lock.json');
+  if (!existsSync(installedLock)) return false;
+  const installed = JSON.parse(await readFile(installedLock, 'utf8')).packages;
+  const locked = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')).packages;
+  return Object.entries(locked).every(
+    ([path, entry]) =>
+      path === '' || (installed[path] ? installed[path].version === entry.version : entry.optional === true),
+  );
+}
+
+/** @param {string} flag */
+const parallel = (flag) => [flag, String(availableParallelism())];

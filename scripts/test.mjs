@@ -1,0 +1,74 @@
+// `npm test [-- MOCHA-ARGUMENTS]`: sets the checkout up, runs the native tests, then the TypeScript tests.
+// With `--sanitize` it runs only the native tests, built with AddressSanitizer and UBSan.
+
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { buildNativeTests, buildSanitizedNativeTests } from './setup/build.mjs';
+import { root, run, runMain } from './setup/run.mjs';
+import { setup } from './setup.mjs';
+
+/** @typedef {{ passed: number, failed: number }} Tally */
+
+/**
+ * Runs each native test; one passes if it exits with 0.
+ *
+ * @param {string} buildFolder
+ * @returns {Promise<Tally>}
+ */
+async function runNativeTests(buildFolder) {
+  const tally = { passed: 0, failed: 0 };
+  const sources = join(root, 'test/native');
+  if (!existsSync(sources)) return tally;
+  for (const source of (await readdir(sources)).filter((file) => file.endsWith('.test.cpp')).sort()) {
+    const name = source.replace(/\.cpp$/, '');
+    const startMs = performance.now();
+    const { code, output } = await run(join(root, buildFolder, 'native-tests', name), []);
+    if (code !== 0) process.stdout.write(output);
+    const elapsedSeconds = ((performance.now() - startMs) / 1000).toFixed(1);
+    console.log(
+      `native: ${name}: ${code === 0 ? 'passed' : `FAILED (exit code ${code})`} in ${elapsedSeconds} s`,
+    );
+    tally[code === 0 ? 'passed' : 'failed'] += 1;
+  }
+  return tally;
+}
+
+/**
+ * @param {string[]} mochaArgs
+ * @returns {Promise<Tally>}
+ */
+async function runMocha(mochaArgs) {
+  const { code, output } = await run(process.execPath, ['node_modules/mocha/bin/mocha.js', ...mochaArgs], {
+    show: true,
+    env: { ...process.env, ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}) },
+  });
+  const plain = stripVTControlCharacters(output);
+  /** @param {string} word */
+  const count = (word) =>
+    Number([...plain.matchAll(new RegExp(`^ +(\\d+) ${word}\\b`, 'gm'))].at(-1)?.[1] ?? 0);
+  const failed = count('failing');
+  // Mocha can also fail before or beside its tests: a file that does not load, no tests at all.
+  return { passed: count('passing'), failed: code !== 0 && failed === 0 ? 1 : failed };
+}
+
+/** @param {Tally[]} tallies */
+function report(tallies) {
+  const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
+  const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);
+  console.log(`${passed} passed, ${failed} failed`);
+  if (failed > 0 || passed === 0) process.exitCode = 1;
+}
+
+runMain(async () => {
+  const args = process.argv.slice(2);
+  if (args.includes('--sanitize')) {
+    await buildSanitizedNativeTests();
+    report([await runNativeTests('build-sanitize')]);
+    return;
+  }
+  await setup();
+  await buildNativeTests();
+  report([await runNativeTests('build'), await runMocha(args)]);
+});
