@@ -41,8 +41,8 @@ export function run(command, args, { show = false, env = process.env } = {}) {
  */
 export async function mustRun(command, args) {
   const { code, output } = await run(command, args);
-  if (code !== 0)
-    throw new SetupError(`${output.trimEnd()}\n${command} ${args.join(' ')} failed (exit code ${code})`);
+  if (code === 0) return;
+  throw new SetupError(`${command} ${args.join(' ')} failed (exit code ${code}):\n${output.trimEnd()}`);
 }
 
 /**
