@@ -40,10 +40,9 @@ async function runNativeTests(buildFolder) {
  * @returns {Promise<Tally>}
  */
 async function runMocha(mochaArgs) {
-  const { code, output } = await run(process.execPath, ['node_modules/mocha/bin/mocha.js', ...mochaArgs], {
-    show: true,
-    env: { ...process.env, ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}) },
-  });
+  const color = process.stdout.isTTY ? '--color' : '--no-color';
+  const mocha = ['node_modules/mocha/bin/mocha.js', color, ...mochaArgs];
+  const { code, output } = await run(process.execPath, mocha, { show: true });
   const plain = stripVTControlCharacters(output);
   /** @param {string} word */
   const count = (word) =>

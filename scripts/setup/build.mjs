@@ -13,7 +13,9 @@ const command = 'dist/cli/main.js';
 /** Installs the npm packages unless node_modules holds exactly what the lock file asks for. */
 export async function installPackages() {
   if (await installedPackagesMatch()) return;
-  await step('installing npm packages', () => mustRun('npm', ['ci', '--no-audit', '--no-fund']));
+  // No dependency needs its install script: all bring their binaries in the package.
+  const install = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  await step('installing npm packages', () => mustRun('npm', install));
 }
 
 /** Builds the addon unless it was built from the sources as they are. */
