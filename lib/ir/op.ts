@@ -1,0 +1,88 @@
+import type { AttributeSchema, Attributes } from './attributes.js';
+import type { TensorType } from './tensor-type.js';
+
+type Named<Names extends readonly string[], T> = { readonly [K in Names[number]]: T };
+type MaybeNamed<Names extends readonly string[], T> = { readonly [K in Names[number]]?: T };
+
+/** An operation's inputs by name: the required ones, and the optional ones that are there. */
+export type Inputs<I extends readonly string[], Opt extends readonly string[], T> = Named<I, T> &
+  MaybeNamed<Opt, T>;
+
+/** What the compiler may do with an operation, so that no pass ever asks for an operation by its name. */
+export interface OpFacts {
+  /** What the operation can apply to its result before it writes it. An activation comes after a residual. */
+  readonly epilogue?: { readonly residual?: true; readonly activation?: true };
+  /** Linear in this input, pixel by pixel, with weights that are non-negative and sum to one over the mixed rows. */
+  readonly mixesRowsOf?: string;
+  /** Inputs that keep float32 when activations are computed in a smaller type: class scores, mostly. */
+  readonly exactInputs?: readonly string[];
+  /** The output may take over the memory of this input when the input is not needed afterwards. */
+  readonly inPlaceOf?: string;
+  /** Inputs that may be channel slices of a wider tensor. */
+  readonly readsSlices?: readonly string[];
+  /** Outputs that may be written into a channel slice of a wider tensor. */
+  readonly writesSlices?: true;
+  /** A copy of its inputs side by side in the channels: it need not run where they can be written in place. */
+  readonly concatenatesChannels?: true;
+}
+
+/**
+ * Everything that the project knows about one operation: shape inference, cost, verification, encoding and the tests all
+ * ask the spec.
+ */
+export interface OpSpec<
+  Name extends string = string,
+  I extends readonly string[] = readonly string[],
+  Opt extends readonly string[] = readonly string[],
+  O extends readonly string[] = readonly string[],
+  S extends AttributeSchema = AttributeSchema,
+> {
+  readonly name: Name;
+  /** One line for tables and generated headers. */
+  readonly summary: string;
+  readonly inputs: I;
+  readonly optionalInputs: Opt;
+  readonly outputs: O;
+  readonly attributes: S;
+  readonly facts: OpFacts;
+  /** Output types from input types; throws ShapeError where they do not fit. */
+  infer(inputs: Inputs<I, Opt, TensorType>, attributes: Attributes<S>): Named<O, TensorType>;
+  /** Floating-point operations, a multiply-add counted as two. */
+  flops(inputs: Inputs<I, Opt, TensorType>, outputs: Named<O, TensorType>, attributes: Attributes<S>): number;
+}
+
+export function defineOp<
+  const Name extends string,
+  const I extends readonly string[],
+  const Opt extends readonly string[],
+  const O extends readonly string[],
+  const S extends AttributeSchema,
+>(spec: OpSpec<Name, I, Opt, O, S>): OpSpec<Name, I, Opt, O, S> {
+  return spec;
+}
+
+/** A spec whose types are forgotten: what graphs hold and passes walk. */
+export interface AnyOpSpec {
+  readonly name: string;
+  readonly summary: string;
+  readonly inputs: readonly string[];
+  readonly optionalInputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: AttributeSchema;
+  readonly facts: OpFacts;
+  infer(inputs: TensorTypes, attributes: AttributeValues): TensorTypes;
+  flops(inputs: TensorTypes, outputs: TensorTypes, attributes: AttributeValues): number;
+}
+export type TensorTypes = Readonly<Record<string, TensorType>>;
+export type AttributeValue = number | boolean | string;
+export type AttributeValues = Readonly<Record<string, AttributeValue>>;
+
+/** Forgets a spec's types. Sound because every graph is built through the typed `add` and re-inferred by `verify`. */
+export const erase = (spec: unknown): AnyOpSpec => spec as AnyOpSpec;
+
+/** Thrown by `infer`; the builder adds the node's path and turns it into an OcrnetError. */
+export class ShapeError extends Error {}
+
+export function requireShape(condition: boolean, message: () => string): asserts condition {
+  if (!condition) throw new ShapeError(message());
+}

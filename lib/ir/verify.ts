@@ -1,0 +1,75 @@
+import { OcrnetError } from '../errors.js';
+import { inferAt } from './builder.js';
+import type { Graph, Node, Value } from './graph.js';
+import { formatType, sameShape, type TensorType } from './tensor-type.js';
+
+/** Throws unless the graph is well formed; run after every pass, so that a broken pass is named and not its victim. */
+export function verify(graph: Graph, after = 'construction'): void {
+  const defined = new Set<Value>();
+  const define = (value: Value, what: string) => {
+    if (defined.has(value)) throw broken(after, `${what} is defined twice`);
+    defined.add(value);
+  };
+  for (const { name, value } of graph.inputs) define(value, `input "${name}"`);
+  const names = new Set<string>();
+  for (const { name, value } of graph.parameters) {
+    define(value, `parameter "${name}"`);
+    if (names.has(name)) throw broken(after, `two parameters are called "${name}"`);
+    names.add(name);
+    if (value.type.dataType !== 'float32')
+      throw broken(after, `parameter "${name}" is ${value.type.dataType}, not float32`);
+  }
+  for (const node of graph.nodes) verifyNode(node, defined, define, after);
+  for (const { name, value } of graph.outputs)
+    if (!defined.has(value)) throw broken(after, `output "${name}" is never computed`);
+}
+
+function verifyNode(
+  node: Node,
+  defined: Set<Value>,
+  define: (value: Value, what: string) => void,
+  after: string,
+): void {
+  const label = `${node.path}: ${node.spec.name}`;
+  const known = new Set([...node.spec.inputs, ...node.spec.optionalInputs]);
+  for (const [name, value] of Object.entries(node.inputs)) {
+    if (!known.has(name)) throw broken(after, `${label} has no input "${name}"`);
+    if (!defined.has(value)) throw broken(after, `${label} reads "${name}" before it is computed`);
+  }
+  verifyAttributes(node, label, after);
+  const types = Object.fromEntries(Object.entries(node.inputs).map(([name, value]) => [name, value.type]));
+  const inferred = inferAt(node.spec, types, node.attributes, node.path);
+  for (const name of node.spec.outputs) {
+    const value = node.outputs[name];
+    const type = inferred[name];
+    if (!value || !type) throw broken(after, `${label} lacks its output "${name}"`);
+    if (!sameType(value.type, type))
+      throw broken(
+        after,
+        `${label} says ${formatType(value.type)} where its inputs give ${formatType(type)}`,
+      );
+    define(value, `output "${name}" of ${label}`);
+  }
+}
+
+function verifyAttributes(node: Node, label: string, after: string): void {
+  for (const [name, field] of Object.entries(node.spec.attributes)) {
+    const value = node.attributes[name];
+    const fits =
+      field.kind === 'bool'
+        ? typeof value === 'boolean'
+        : field.kind === 'enum'
+          ? typeof value === 'string' && field.of.includes(value)
+          : field.kind === 'int'
+            ? Number.isInteger(value) && Math.abs(value as number) < 2 ** 31
+            : typeof value === 'number';
+    if (!fits)
+      throw broken(after, `${label}: attribute "${name}" must be ${field.kind}, is ${String(value)}`);
+  }
+}
+
+const sameType = (a: TensorType, b: TensorType): boolean =>
+  a.dataType === b.dataType && sameShape(a.shape, b.shape);
+
+const broken = (after: string, what: string): OcrnetError =>
+  new OcrnetError('INVALID_GRAPH', `The graph is not valid after ${after}: ${what}`);

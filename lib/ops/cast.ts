@@ -1,0 +1,20 @@
+import { oneOf } from '../ir/attributes.js';
+import { defineOp } from '../ir/op.js';
+import { nhwc, requireFloat } from './shapes.js';
+
+/** float32 to bfloat16 (round to nearest even) and back. */
+export const cast = defineOp({
+  name: 'cast',
+  summary: 'change of the element type',
+  inputs: ['x'],
+  optionalInputs: [],
+  outputs: ['y'],
+  attributes: { outputType: oneOf('FloatType', ['float32', 'bfloat16']) },
+  facts: { readsSlices: ['x'], writesSlices: true },
+  infer({ x }, { outputType }) {
+    nhwc(x, 'x');
+    requireFloat(x, 'x');
+    return { y: { dataType: outputType, shape: x.shape } };
+  },
+  flops: () => 0,
+});
