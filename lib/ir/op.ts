@@ -24,6 +24,8 @@ export interface OpFacts {
   readonly writesSlices?: true;
   /** A copy of its inputs side by side in the channels: it need not run where they can be written in place. */
   readonly concatenatesChannels?: true;
+  /** A pass always replaces it before a device sees it. */
+  readonly compiledAway?: true;
 }
 
 /**

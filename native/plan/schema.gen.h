@@ -1,0 +1,239 @@
+// Written by `npm run generate` from lib/ops. Do not edit.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/enums.gen.h"
+
+namespace ocrnet {
+
+inline constexpr std::uint32_t kPlanFormatVersion = 1;
+inline constexpr std::uint32_t kSchemaFingerprint = 0x1a00ab66;
+
+enum class Opcode : std::uint32_t {
+  normalizeImage,
+  conv2d,
+  batchNorm,
+  scaleShift,
+  activate,
+  add,
+  concat,
+  cast,
+  maxPool2d,
+  adaptiveAveragePool2d,
+  resizeBilinear,
+  spatialSoftmax,
+  aggregateRegions,
+  attendRegions,
+  resizeArgmax,
+};
+
+/// bytes to normalised activations
+struct NormalizeImageAttributes {
+  bool reverseChannels;
+  FloatType outputType;
+};
+
+/// convolution with bias, residual and activation
+struct Conv2dAttributes {
+  std::int32_t stride;
+  std::int32_t padding;
+  std::int32_t dilation;
+  std::int32_t groups;
+  Activation activation;
+  float negativeSlope;
+  OutputType outputType;
+};
+
+/// batch normalisation with running statistics
+struct BatchNormAttributes {
+  float epsilon;
+};
+
+/// scale and shift per channel
+struct ScaleShiftAttributes {
+  Activation activation;
+  float negativeSlope;
+};
+
+/// ReLU, ReLU6 or leaky ReLU
+struct ActivateAttributes {
+  Activation activation;
+  float negativeSlope;
+};
+
+/// element-wise sum
+struct AddAttributes {
+  Activation activation;
+  float negativeSlope;
+};
+
+/// channels side by side
+struct ConcatAttributes {
+};
+
+/// change of the element type
+struct CastAttributes {
+  FloatType outputType;
+};
+
+/// maximum over windows
+struct MaxPool2dAttributes {
+  std::int32_t kernel;
+  std::int32_t stride;
+  std::int32_t padding;
+  bool ceilMode;
+};
+
+/// mean over a grid of cells
+struct AdaptiveAveragePool2dAttributes {
+  std::int32_t height;
+  std::int32_t width;
+};
+
+/// bilinear resize with residual and activation
+struct ResizeBilinearAttributes {
+  std::int32_t height;
+  std::int32_t width;
+  bool alignCorners;
+  Activation activation;
+  float negativeSlope;
+};
+
+/// softmax over the pixels, per class
+struct SpatialSoftmaxAttributes {
+  float scale;
+};
+
+/// features summed by soft region
+struct AggregateRegionsAttributes {
+};
+
+/// attention of pixels over regions
+struct AttendRegionsAttributes {
+  float scale;
+  Activation activation;
+  float negativeSlope;
+};
+
+/// labels at full size from class scores
+struct ResizeArgmaxAttributes {
+  std::int32_t height;
+  std::int32_t width;
+  bool alignCorners;
+  LabelType labelType;
+};
+
+using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes>;
+
+/// Every operation that a device runs: the others are compiled away. X(name) for each.
+#define OCRNET_EXECUTABLE_OPS(X) \
+  X(normalizeImage) \
+  X(conv2d) \
+  X(scaleShift) \
+  X(activate) \
+  X(add) \
+  X(concat) \
+  X(cast) \
+  X(maxPool2d) \
+  X(adaptiveAveragePool2d) \
+  X(resizeBilinear) \
+  X(spatialSoftmax) \
+  X(aggregateRegions) \
+  X(attendRegions) \
+  X(resizeArgmax)
+
+struct FieldSchema {
+  std::string_view name;
+  /// Number of values of an enum, 2 for a bool, 0 for an int, -1 for a float.
+  int values;
+};
+
+struct OpSchema {
+  std::string_view name;
+  std::vector<std::string_view> inputs;
+  std::size_t requiredInputs;
+  std::vector<std::string_view> outputs;
+  std::vector<FieldSchema> attributes;
+};
+
+/// In the order of Opcode.
+inline const std::vector<OpSchema>& opSchemas() {
+  static const std::vector<OpSchema> schemas{
+    {"normalizeImage", {"image", "scale", "shift"}, 3, {"y"},
+     {{"reverseChannels", 2}, {"outputType", 2}}},
+    {"conv2d", {"x", "filter", "bias", "residual"}, 2, {"y"},
+     {{"stride", 0}, {"padding", 0}, {"dilation", 0}, {"groups", 0}, {"activation", 4}, {"negativeSlope", -1}, {"outputType", 2}}},
+    {"batchNorm", {"x", "weight", "bias", "runningMean", "runningVariance"}, 5, {"y"},
+     {{"epsilon", -1}}},
+    {"scaleShift", {"x", "scale", "shift", "residual"}, 3, {"y"},
+     {{"activation", 4}, {"negativeSlope", -1}}},
+    {"activate", {"x"}, 1, {"y"},
+     {{"activation", 4}, {"negativeSlope", -1}}},
+    {"add", {"a", "b"}, 2, {"y"},
+     {{"activation", 4}, {"negativeSlope", -1}}},
+    {"concat", {"a", "b", "c", "d", "e", "f"}, 2, {"y"},
+     {}},
+    {"cast", {"x"}, 1, {"y"},
+     {{"outputType", 2}}},
+    {"maxPool2d", {"x"}, 1, {"y"},
+     {{"kernel", 0}, {"stride", 0}, {"padding", 0}, {"ceilMode", 2}}},
+    {"adaptiveAveragePool2d", {"x"}, 1, {"y"},
+     {{"height", 0}, {"width", 0}}},
+    {"resizeBilinear", {"x", "residual"}, 1, {"y"},
+     {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"activation", 4}, {"negativeSlope", -1}}},
+    {"spatialSoftmax", {"logits"}, 1, {"regions"},
+     {{"scale", -1}}},
+    {"aggregateRegions", {"regions", "features"}, 2, {"y"},
+     {}},
+    {"attendRegions", {"query", "key", "value"}, 3, {"y"},
+     {{"scale", -1}, {"activation", 4}, {"negativeSlope", -1}}},
+    {"resizeArgmax", {"logits"}, 1, {"labels", "confidence"},
+     {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"labelType", 2}}},
+  };
+  return schemas;
+}
+
+/// `words` were checked against the schema: as many as it has attributes, enums in range.
+inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t> words) {
+  switch (opcode) {
+    case Opcode::normalizeImage:
+      return NormalizeImageAttributes{words[0] != 0, static_cast<FloatType>(words[1])};
+    case Opcode::conv2d:
+      return Conv2dAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), static_cast<std::int32_t>(words[3]), static_cast<Activation>(words[4]), std::bit_cast<float>(words[5]), static_cast<OutputType>(words[6])};
+    case Opcode::batchNorm:
+      return BatchNormAttributes{std::bit_cast<float>(words[0])};
+    case Opcode::scaleShift:
+      return ScaleShiftAttributes{static_cast<Activation>(words[0]), std::bit_cast<float>(words[1])};
+    case Opcode::activate:
+      return ActivateAttributes{static_cast<Activation>(words[0]), std::bit_cast<float>(words[1])};
+    case Opcode::add:
+      return AddAttributes{static_cast<Activation>(words[0]), std::bit_cast<float>(words[1])};
+    case Opcode::concat:
+      return ConcatAttributes{};
+    case Opcode::cast:
+      return CastAttributes{static_cast<FloatType>(words[0])};
+    case Opcode::maxPool2d:
+      return MaxPool2dAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), words[3] != 0};
+    case Opcode::adaptiveAveragePool2d:
+      return AdaptiveAveragePool2dAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1])};
+    case Opcode::resizeBilinear:
+      return ResizeBilinearAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), words[2] != 0, static_cast<Activation>(words[3]), std::bit_cast<float>(words[4])};
+    case Opcode::spatialSoftmax:
+      return SpatialSoftmaxAttributes{std::bit_cast<float>(words[0])};
+    case Opcode::aggregateRegions:
+      return AggregateRegionsAttributes{};
+    case Opcode::attendRegions:
+      return AttendRegionsAttributes{std::bit_cast<float>(words[0]), static_cast<Activation>(words[1]), std::bit_cast<float>(words[2])};
+    case Opcode::resizeArgmax:
+      return ResizeArgmaxAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), words[2] != 0, static_cast<LabelType>(words[3])};
+  }
+  return {};
+}
+
+}  // namespace ocrnet

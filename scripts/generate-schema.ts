@@ -1,0 +1,122 @@
+// `npm run generate`: writes the C++ side of the operation specs. The output is committed; a test compares it.
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { planFormatVersion, schemaFingerprint } from '../lib/compile/schema.js';
+import type { Field } from '../lib/ir/attributes.js';
+import { dataTypes } from '../lib/ir/tensor-type.js';
+import { operations } from '../lib/ops/index.js';
+
+const notice = '// Written by `npm run generate` from lib/ops. Do not edit.\n#pragma once\n';
+const capitalised = (name: string) => name.charAt(0).toUpperCase() + name.slice(1);
+
+export function generateEnums(): string {
+  const enums = new Map<string, readonly string[]>([['DataType', dataTypes]]);
+  for (const { attributes } of operations)
+    for (const field of Object.values(attributes)) if (field.kind === 'enum') enums.set(field.name, field.of);
+  const blocks = [...enums].map(([name, words]) => `enum class ${name} : std::uint32_t { ${words.join(', ')} };`);
+  return `${notice}\n#include <cstdint>\n\nnamespace ocrnet {\n\n${blocks.join('\n')}\n\n}  // namespace ocrnet\n`;
+}
+
+export function generateSchema(): string {
+  const structs = operations.map(({ name, summary, attributes }) => {
+    const fields = Object.entries(attributes).map(([key, field]) => `  ${cppType(field)} ${key};\n`);
+    return `/// ${summary}\nstruct ${capitalised(name)}Attributes {\n${fields.join('')}};\n`;
+  });
+  const rows = operations.map(
+    ({ name, inputs, optionalInputs, outputs, attributes }) =>
+      `    {"${name}", ${list([...inputs, ...optionalInputs].map(quote))}, ${inputs.length}, ${list(outputs.map(quote))},\n     ${list(
+        Object.entries(attributes).map(([key, field]) => `{"${key}", ${fieldKind(field)}}`),
+      )}},`,
+  );
+  const decoders = operations.map(({ name, attributes }) => {
+    const words = Object.values(attributes).map((field, i) => decodeWord(field, i));
+    return `    case Opcode::${name}:\n      return ${capitalised(name)}Attributes{${words.join(', ')}};`;
+  });
+  const executable = operations.filter(({ facts }) => !facts.compiledAway);
+  return `${notice}
+#include <bit>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/enums.gen.h"
+
+namespace ocrnet {
+
+inline constexpr std::uint32_t kPlanFormatVersion = ${planFormatVersion};
+inline constexpr std::uint32_t kSchemaFingerprint = 0x${schemaFingerprint.toString(16).padStart(8, '0')};
+
+enum class Opcode : std::uint32_t {
+${operations.map(({ name }) => `  ${name},\n`).join('')}};
+
+${structs.join('\n')}
+using Attributes = std::variant<${operations.map(({ name }) => `${capitalised(name)}Attributes`).join(', ')}>;
+
+/// Every operation that a device runs: the others are compiled away. X(name) for each.
+#define OCRNET_EXECUTABLE_OPS(X) \\
+${executable.map(({ name }) => `  X(${name})`).join(' \\\n')}
+
+struct FieldSchema {
+  std::string_view name;
+  /// Number of values of an enum, 2 for a bool, 0 for an int, -1 for a float.
+  int values;
+};
+
+struct OpSchema {
+  std::string_view name;
+  std::vector<std::string_view> inputs;
+  std::size_t requiredInputs;
+  std::vector<std::string_view> outputs;
+  std::vector<FieldSchema> attributes;
+};
+
+/// In the order of Opcode.
+inline const std::vector<OpSchema>& opSchemas() {
+  static const std::vector<OpSchema> schemas{
+${rows.join('\n')}
+  };
+  return schemas;
+}
+
+/// \`words\` were checked against the schema: as many as it has attributes, enums in range.
+inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t> words) {
+  switch (opcode) {
+${decoders.join('\n')}
+  }
+  return {};
+}
+
+}  // namespace ocrnet
+`;
+}
+
+const list = (items: readonly string[]) => `{${items.join(', ')}}`;
+const quote = (text: string) => `"${text}"`;
+
+function cppType(field: Field): string {
+  return { int: 'std::int32_t', float: 'float', bool: 'bool', enum: field.kind === 'enum' ? field.name : '' }[field.kind];
+}
+
+function fieldKind(field: Field): number {
+  return field.kind === 'enum' ? field.of.length : { int: 0, float: -1, bool: 2 }[field.kind];
+}
+
+function decodeWord(field: Field, index: number): string {
+  const word = `words[${index}]`;
+  if (field.kind === 'float') return `std::bit_cast<float>(${word})`;
+  if (field.kind === 'bool') return `${word} != 0`;
+  return `static_cast<${cppType(field)}>(${word})`;
+}
+
+export const generatedFiles: Readonly<Record<string, () => string>> = {
+  'native/core/enums.gen.h': generateEnums,
+  'native/plan/schema.gen.h': generateSchema,
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  for (const [file, generate] of Object.entries(generatedFiles)) {
+    writeFileSync(new URL(`../${file}`, import.meta.url), generate());
+    console.log(`wrote ${file}`);
+  }
