@@ -1,0 +1,347 @@
+// Winograd's minimal filtering F(4×4, 3×3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural
+// Networks", 2016): a 4×4 tile of outputs from a 6×6 tile of inputs takes 36 products for each pair of
+// channels, where the direct sum takes 144.
+//
+//   V = Bᵀ d B     each input tile d, each input channel        (transforms.h)
+//   U = G g Gᵀ     each filter g, each pair of channels         (transforms.h)
+//   M = Σ V ⊙ U    over input channels: 36 matrix products,     (multiply.h)
+//                  (tiles × channels in) · (channels in × channels out), one for each of the 36 points
+//   Y = Aᵀ M A     each output tile, each output channel; bias, residual and activation on the way out
+//
+// In NHWC the channels are the fast dimension, so the transforms are the same few operations on vectors of
+// channels and the products broadcast an input over a vector of output channels: nothing is ever transposed.
+//
+// Dilation d. Outputs whose rows are equal modulo d, and columns too, only see inputs of one such phase: d²
+// undilated convolutions on images with pixel stride d. Rows (and columns) of tiles are numbered through all
+// phases, so that a tile is still one row number and one column number, and only its origin and its pixel
+// stride know of the dilation.
+//
+// Memory. V, U and M are 36/16, 36/9 and 36/16 times as large as what they come from; all speed is lost if
+// they travel through memory. HRNet-W48 has 60 million weights in 3×3 filters: U for all of them would be 1
+// GB. So the filter is kept as it is, packed in panels (panel, channel in, tap, channel out of the panel),
+// and transformed into cache-sized blocks of U during the run; one vector of U costs as much as the products
+// of some eight tiles, and serves all the tiles of a chunk.
+//
+//   for each chunk of tiles                                  (group of threads)
+//     V of the chunk                                         its members, each some tiles; barrier
+//     for each block of panels of output channels            (member): M stays in its second-level cache
+//       for each block of input channels
+//         for each block of those panels
+//           U                                                in the second-level cache
+//           M += V U, for each of the 36 points
+//       Y of the chunk and these output channels
+//
+// Threads. Members of a group share the output channels of the same tiles and read one V; groups share out
+// the tiles. Many tiles and few channels make every thread a group of its own, which then never waits; few
+// tiles and many channels make all of them members, because each group transforms the filter again. Where all
+// of U fits into the second-level cache, it is transformed once, before the first chunk. schedule.cpp
+// decides.
+//
+// Floors. The products alone allow 4 times the direct convolution, times outputs / (16 · tiles) for ragged
+// edges. The transforms take 36 lines of cache for each vector of channels and tile, in and out, about 200
+// cycles each: against 36 · channels / 2 cycles of products, a fifth at 64 channels.
+
+#include "cpu/winograd/winograd.h"
+
+#include <omp.h>
+
+#include <algorithm>
+
+#include "cpu/winograd/kernels.h"
+#include "cpu/winograd/schedule.h"
+
+namespace ocrnet::cpu::winograd {
+
+namespace {
+
+const Kernels& bestKernels() { return kernelsFor(bestIsa()); }
+
+// The cost model: cycles for one vector of channels, measured on Sapphire Rapids with operands in the
+// second-level cache (all three transforms wait for their 36 scattered lines rather than for arithmetic).
+constexpr double kInputCycles = 220, kFilterCycles = 180, kOutputCycles = 170;
+constexpr double kProductsPerCycle = 1.65, kDirectProductsPerCycle = 1.65;  // vector FMAs
+constexpr double kCallCycles = 10000;
+
+struct Range {
+  int64_t first, end;
+  int64_t size() const { return end - first; }
+};
+
+/// One of count equal parts.
+Range part(Range whole, int64_t index, int64_t count) {
+  return {whole.first + whole.size() * index / count, whole.first + whole.size() * (index + 1) / count};
+}
+
+int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+struct TilePlace {
+  int64_t image, row, column;  // the first output pixel
+};
+
+/// One call of run: what its workers share.
+class Convolution {
+ public:
+  Convolution(const Problem& problem, const Operands& operands, const Kernels& kernels,
+              const Schedule& schedule, float* scratch)
+      : problem_(problem), operands_(operands), kernels_(kernels), schedule_(schedule), scratch_(scratch) {
+    std::fill_n(scratch + schedule.zerosOffset, problem.channelsIn, 0.0f);
+  }
+
+  /// U of every worker-th part of all output channels, where all of it is kept.
+  void transformKeptFilter(int64_t worker) const {
+    const Range panels = part({0, schedule_.panels}, worker, schedule_.groups * schedule_.members);
+    for (int64_t block = 0; block < schedule_.channelBlocks; ++block) {
+      transformFilter(block, panels, keptFilter(block, panels.first));
+    }
+  }
+
+  /// V of this worker's part of its group's chunk of tiles.
+  void transformInputs(int64_t worker, int64_t step) const {
+    const Range chunk = chunkOf(worker, step),
+                mine = part(chunk, worker % schedule_.members, schedule_.members);
+    float* const v = groupInput(worker);
+    for (int64_t tile = mine.first; tile < mine.end; ++tile) {
+      const float* pixels[kPoints];
+      findPixels(placeOf(tile), pixels);
+      kernels_.transformInput(pixels, problem_.channelsIn,
+                              v + (tile - chunk.first) * schedule_.input.channelBlock, schedule_.input);
+    }
+  }
+
+  /// M = V U and Y = Aᵀ M A for the whole chunk and this worker's output channels.
+  void multiplyAndTransformOutputs(int64_t worker, int64_t step) const {
+    const Range chunk = chunkOf(worker, step);
+    if (chunk.size() == 0) return;
+    const Range mine = part({0, schedule_.panels}, worker % schedule_.members, schedule_.members);
+    const int64_t blocks = ceilDiv(mine.size(), schedule_.productPanels);
+    float* const m = scratch_ + schedule_.productOffset + worker * schedule_.productFloats;
+    for (int64_t i = 0; i < blocks; ++i) {
+      const Range panels = part(mine, i, blocks);
+      multiply(worker, chunk.size(), panels, m);
+      for (int64_t tile = chunk.first; tile < chunk.end; ++tile) {
+        transformOutput(placeOf(tile), panels, m + (tile - chunk.first) * schedule_.productStride);
+      }
+    }
+  }
+
+ private:
+  /// The tiles of a worker's group in one step.
+  Range chunkOf(int64_t worker, int64_t step) const {
+    const Range group = part({0, schedule_.tiles}, worker / schedule_.members, schedule_.groups);
+    return part(group, step, schedule_.steps);
+  }
+
+  float* groupInput(int64_t worker) const {
+    return scratch_ + schedule_.inputOffset + worker / schedule_.members * schedule_.inputFloats;
+  }
+
+  float* keptFilter(int64_t channelBlock, int64_t panel) const {
+    return scratch_ + schedule_.filterOffset + channelBlock * schedule_.filterFloats +
+           panel * schedule_.input.channelBlock * schedule_.panel;
+  }
+
+  TilePlace placeOf(int64_t tile) const {
+    const int64_t column = tile % schedule_.tileColumns, rest = tile / schedule_.tileColumns;
+    return {rest / schedule_.tileRows,
+            tileOrigin(rest % schedule_.tileRows, problem_.outputHeight(), problem_.dilation),
+            tileOrigin(column, problem_.outputWidth(), problem_.dilation)};
+  }
+
+  /// The 6×6 input pixels of a tile; those of the padding are the zeros.
+  void findPixels(const TilePlace& place, const float** pixels) const {
+    const float* const zeros = scratch_ + schedule_.zerosOffset;
+    for (int64_t i = 0; i < kInputTile; ++i) {
+      const int64_t row = place.row - problem_.padding + i * problem_.dilation;
+      const bool rowInside = row >= 0 && row < problem_.height;
+      const float* const line =
+          operands_.x + (place.image * problem_.height + row) * problem_.width * problem_.inputPixelStride;
+      for (int64_t j = 0; j < kInputTile; ++j) {
+        const int64_t column = place.column - problem_.padding + j * problem_.dilation;
+        const bool inside = rowInside && column >= 0 && column < problem_.width;
+        *pixels++ = inside ? line + column * problem_.inputPixelStride : zeros;
+      }
+    }
+  }
+
+  void transformFilter(int64_t channelBlock, Range panels, float* u) const {
+    const int64_t first = channelBlock * schedule_.input.channelBlock, count = channelsOf(channelBlock);
+    for (int64_t panel = panels.first; panel < panels.end; ++panel) {
+      const float* const taps =
+          operands_.packedFilter + (panel * problem_.channelsIn + first) * kTaps * schedule_.panel;
+      kernels_.transformFilter(taps, count, schedule_.panel, u, schedule_.filterPointStride);
+      u += schedule_.input.channelBlock * schedule_.panel;
+    }
+  }
+
+  int64_t channelsOf(int64_t channelBlock) const {
+    const int64_t first = channelBlock * schedule_.input.channelBlock;
+    return std::min(problem_.channelsIn - first, schedule_.input.channelBlock);
+  }
+
+  /// M of some panels. The channels are the outer loop, so that their V stays in the cache for all the
+  /// panels.
+  void multiply(int64_t worker, int64_t tiles, Range panels, float* m) const {
+    const int64_t filterBlocks = ceilDiv(panels.size(), schedule_.filterPanels);
+    const float* v = groupInput(worker);
+    for (int64_t block = 0; block < schedule_.channelBlocks; ++block, v += schedule_.input.blockStride) {
+      for (int64_t i = 0; i < filterBlocks; ++i) {
+        const Range some = part(panels, i, filterBlocks);
+        float* const u = schedule_.keepFilter
+                             ? keptFilter(block, some.first)
+                             : scratch_ + schedule_.filterOffset + worker * schedule_.filterFloats;
+        if (!schedule_.keepFilter) transformFilter(block, some, u);
+        float* const products = m + (some.first - panels.first) * schedule_.panel;
+        for (int64_t point = 0; point < kPoints; ++point) {
+          kernels_.multiply[schedule_.panelVectors](
+              v + point * schedule_.input.pointStride, schedule_.input.channelBlock, tiles,
+              u + point * schedule_.filterPointStride, schedule_.input.channelBlock * schedule_.panel,
+              some.size(), channelsOf(block), products + point * schedule_.productPointStride,
+              schedule_.productStride, block > 0);
+        }
+      }
+    }
+  }
+
+  void transformOutput(const TilePlace& place, Range panels, const float* m) const {
+    const int64_t height = problem_.outputHeight(), width = problem_.outputWidth();
+    const int64_t firstChannel = panels.first * schedule_.panel;
+    const int64_t pixel = (place.image * height + place.row) * width + place.column;
+    const auto inside = [&](int64_t origin, int64_t extent) {
+      return std::min<int64_t>(kOutputTile, (extent - origin + problem_.dilation - 1) / problem_.dilation);
+    };
+    kernels_.transformOutput({
+        .products = m,
+        .pointStride = schedule_.productPointStride,
+        .channels = std::min(panels.end * schedule_.panel, problem_.channelsOut) - firstChannel,
+        .bias = operands_.bias ? operands_.bias + firstChannel : nullptr,
+        .residual = operands_.residual
+                        ? operands_.residual + pixel * problem_.residualPixelStride + firstChannel
+                        : nullptr,
+        .residualRowStride = problem_.dilation * width * problem_.residualPixelStride,
+        .residualColumnStride = problem_.dilation * problem_.residualPixelStride,
+        .y = operands_.y + pixel * problem_.outputPixelStride + firstChannel,
+        .rowStride = problem_.dilation * width * problem_.outputPixelStride,
+        .columnStride = problem_.dilation * problem_.outputPixelStride,
+        .rows = inside(place.row, height),
+        .columns = inside(place.column, width),
+        .activation = operands_.activation,
+        .slope = operands_.slope,
+    });
+  }
+
+  const Problem& problem_;
+  const Operands& operands_;
+  const Kernels& kernels_;
+  const Schedule& schedule_;
+  float* const scratch_;
+};
+
+}  // namespace
+
+namespace portable {
+extern const Kernels kernels;
+}
+#if defined(__x86_64__)
+namespace avx2 {
+extern const Kernels kernels;
+}
+namespace avx512 {
+extern const Kernels kernels;
+}
+#endif
+
+const Kernels& kernelsFor(Isa isa) {
+  switch (isa) {
+#if defined(__x86_64__)
+    case Isa::avx512:
+      return avx512::kernels;
+    case Isa::avx2:
+      return avx2::kernels;
+#endif
+    default:
+      return portable::kernels;
+  }
+}
+
+size_t packedFilterBytes(const Problem& problem) {
+  const Kernels& kernels = bestKernels();
+  const int64_t panel = kernels.panelVectors(problem.channelsOut) * kernels.lanes;
+  const int64_t channelsOut = (problem.channelsOut + panel - 1) / panel * panel;
+  return static_cast<size_t>(channelsOut * problem.channelsIn * kTaps) * sizeof(float);
+}
+
+void packFilter(const Problem& problem, const float* filter, float* packed) {
+  const Kernels& kernels = bestKernels();
+  const int64_t panel = kernels.panelVectors(problem.channelsOut) * kernels.lanes;
+  for (int64_t first = 0; first < problem.channelsOut; first += panel) {
+    for (int64_t c = 0; c < problem.channelsIn; ++c) {
+      for (int64_t tap = 0; tap < kTaps; ++tap) {
+        for (int64_t k = first; k < first + panel; ++k) {
+          *packed++ = k < problem.channelsOut ? filter[(k * kTaps + tap) * problem.channelsIn + c] : 0.0f;
+        }
+      }
+    }
+  }
+}
+
+size_t scratchBytes(const Problem& problem, int threads) {
+  return static_cast<size_t>(schedule(problem, threads, bestKernels()).scratchFloats) * sizeof(float);
+}
+
+double relativeCost(const Problem& problem, int threads) {
+  const Kernels& kernels = bestKernels();
+  const Schedule cut = schedule(problem, threads, kernels);
+  const double tiles = static_cast<double>(cut.tiles), lanes = kernels.lanes;
+  const double vectorsIn = static_cast<double>(ceilDiv(problem.channelsIn, kernels.lanes));
+  const double vectorsOut = static_cast<double>(ceilDiv(problem.channelsOut, kernels.lanes));
+  const double paddedVectorsOut = static_cast<double>(cut.panels * cut.panelVectors);
+
+  // Cycles of one core. All of it is shared evenly but the products, which wait for the busiest worker.
+  const double busiest =
+      static_cast<double>(ceilDiv(cut.panels, cut.members) * ceilDiv(cut.tiles, cut.groups)) * threads /
+      static_cast<double>(cut.panels * cut.tiles);
+  const double products =
+      tiles * kPoints * problem.channelsIn * paddedVectorsOut * busiest / kProductsPerCycle;
+  const double filters = problem.channelsIn * paddedVectorsOut * kFilterCycles *
+                         (cut.keepFilter ? 1.0 : static_cast<double>(cut.steps * cut.groups));
+  const double transforms =
+      tiles * (vectorsIn * kInputCycles + vectorsOut * kOutputCycles) + kCallCycles * threads;
+
+  const double pixels = static_cast<double>(problem.batch * problem.outputHeight() * problem.outputWidth());
+  const double direct = pixels * kTaps * problem.channelsIn *
+                            std::max(vectorsOut, problem.channelsOut / lanes) / kDirectProductsPerCycle +
+                        kCallCycles * threads;
+  return (products + filters + transforms) / direct;
+}
+
+void run(const Problem& problem, const Operands& operands, void* scratch, int threads) {
+  const Kernels& kernels = bestKernels();
+  const Schedule cut = schedule(problem, threads, kernels);
+  const Convolution convolution(problem, operands, kernels, cut, static_cast<float*>(scratch));
+  const int64_t workers = cut.groups * cut.members;
+#pragma omp parallel num_threads(threads)
+  {
+    // OpenMP may give fewer threads than asked for: then a thread is several workers, in step with the
+    // others.
+    const int64_t first = omp_get_thread_num(), team = omp_get_num_threads();
+    if (cut.keepFilter) {
+      for (int64_t worker = first; worker < workers; worker += team) convolution.transformKeptFilter(worker);
+#pragma omp barrier
+    }
+    for (int64_t step = 0; step < cut.steps; ++step) {
+      if (cut.members > 1) {
+#pragma omp barrier
+      }
+      for (int64_t worker = first; worker < workers; worker += team)
+        convolution.transformInputs(worker, step);
+      if (cut.members > 1) {
+#pragma omp barrier
+      }
+      for (int64_t worker = first; worker < workers; worker += team) {
+        convolution.multiplyAndTransformOutputs(worker, step);
+      }
+    }
+  }
+}
+
+}  // namespace ocrnet::cpu::winograd
