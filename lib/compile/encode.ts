@@ -1,5 +1,5 @@
-import type { AnyOpSpec, AttributeValue, AttributeValues } from '../ir/op.js';
 import type { Field } from '../ir/attributes.js';
+import type { AnyOpSpec, AttributeValue, AttributeValues } from '../ir/op.js';
 import { dataTypes, type TensorType } from '../ir/tensor-type.js';
 import { opcodeOf } from '../ops/index.js';
 import { planFormatVersion, schemaFingerprint } from './schema.js';
@@ -64,7 +64,8 @@ export function encodePlan(plan: PlanLayout): Uint8Array {
   writer.words(tensors.length, parameters.length, inputs.length, outputs.length, steps.length);
   const textBytesAt = writer.reserve();
   for (const tensor of tensors) encodeTensor(writer, tensor);
-  for (const { name, tensor } of [...parameters, ...inputs, ...outputs]) writer.words(...text.add(name), tensor);
+  for (const { name, tensor } of [...parameters, ...inputs, ...outputs])
+    writer.words(...text.add(name), tensor);
   for (const step of steps) encodeStep(writer, text, step);
   const bytes = text.bytes();
   writer.set(textBytesAt, bytes.length);
@@ -72,9 +73,18 @@ export function encodePlan(plan: PlanLayout): Uint8Array {
 }
 
 /** Type, rank, four sizes (1 where there are fewer), storage, index, offset (2 words), pixel stride. */
-function encodeTensor(writer: WordWriter, { type, storage, index, offset, pixelStride }: PlannedTensor): void {
+function encodeTensor(
+  writer: WordWriter,
+  { type, storage, index, offset, pixelStride }: PlannedTensor,
+): void {
   const sizes = [0, 1, 2, 3].map((i) => type.shape[i] ?? 1);
-  writer.words(dataTypes.indexOf(type.dataType), type.shape.length, ...sizes, storages.indexOf(storage), index);
+  writer.words(
+    dataTypes.indexOf(type.dataType),
+    type.shape.length,
+    ...sizes,
+    storages.indexOf(storage),
+    index,
+  );
   writer.long(offset);
   writer.words(pixelStride);
 }

@@ -8,13 +8,19 @@ type MaybeNamed<Names extends readonly string[], T> = { readonly [K in Names[num
 export type Inputs<I extends readonly string[], Opt extends readonly string[], T> = Named<I, T> &
   MaybeNamed<Opt, T>;
 
+/** One value a channel. */
+export interface Affine {
+  readonly scale: Float32Array;
+  readonly shift: Float32Array;
+}
+
 /** What the compiler may do with an operation, so that no pass ever asks for an operation by its name. */
 export interface OpFacts {
   /** What the operation can apply to its result before it writes it. An activation comes after a residual. */
   readonly epilogue?: { readonly residual?: true; readonly activation?: true };
   /** Linear in this input, pixel by pixel, with weights that are non-negative and sum to one over the mixed rows. */
   readonly mixesRowsOf?: string;
-  /** Inputs that keep float32 when activations are computed in a smaller type: class scores, mostly. */
+  /** Inputs that keep float32 when activations are computed in a smaller type: parameters and class scores. */
   readonly exactInputs?: readonly string[];
   /** The output may take over the memory of this input when the input is not needed afterwards. */
   readonly inPlaceOf?: string;
@@ -26,6 +32,16 @@ export interface OpFacts {
   readonly concatenatesChannels?: true;
   /** A pass always replaces it before a device sees it. */
   readonly compiledAway?: true;
+  /** The result is input · scale + shift per channel, both computed from parameters alone. */
+  readonly affine?: {
+    readonly input: string;
+    readonly parameters: readonly string[];
+    coefficients(parameters: readonly Float32Array[], attributes: AttributeValues): Affine;
+  };
+  /** A scale and shift of the output channels can be computed into these parameters: a linear map, outputs first. */
+  readonly absorbsAffine?: { readonly filter: string; readonly bias: string };
+  /** True where each output pixel is one affine map of the same pixel of `x`, before the epilogue. */
+  mapsPixels?(inputs: TensorTypes, attributes: AttributeValues): boolean;
 }
 
 /**

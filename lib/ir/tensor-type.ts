@@ -20,6 +20,8 @@ const bytesOf: Readonly<Record<DataType, number>> = {
 
 export const bytesPerElement = (dataType: DataType): number => bytesOf[dataType];
 export const elementCount = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);
+/** Rows of channels: the product of all sizes but the last. */
+export const pixelCount = (type: TensorType): number => elementCount(type.shape.slice(0, -1));
 export const byteLength = (type: TensorType): number =>
   elementCount(type.shape) * bytesPerElement(type.dataType);
 export const sameShape = (a: Shape, b: Shape): boolean =>

@@ -14,7 +14,26 @@ export const batchNorm = defineOp({
   optionalInputs: [],
   outputs: ['y'],
   attributes: { epsilon: float },
-  facts: { compiledAway: true },
+  facts: {
+    compiledAway: true,
+    exactInputs: ['weight', 'bias', 'runningMean', 'runningVariance'],
+    affine: {
+      input: 'x',
+      parameters: ['weight', 'bias', 'runningMean', 'runningVariance'],
+      coefficients([weight, bias, mean, variance], { epsilon }) {
+        const scale = new Float32Array((weight as Float32Array).length);
+        const shift = new Float32Array(scale.length);
+        for (let channel = 0; channel < scale.length; channel++) {
+          const deviation = Math.sqrt((variance?.[channel] as number) + (epsilon as number));
+          scale[channel] = (weight?.[channel] as number) / deviation;
+          shift[channel] =
+            (bias?.[channel] as number) -
+            ((mean?.[channel] as number) * (weight?.[channel] as number)) / deviation;
+        }
+        return { scale, shift };
+      },
+    },
+  },
   infer({ x, weight, bias, runningMean, runningVariance }) {
     const channels = nhwc(x, 'x')[3];
     requireFloat(x, 'x');

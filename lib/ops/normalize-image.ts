@@ -14,7 +14,7 @@ export const normalizeImage = defineOp({
   optionalInputs: [],
   outputs: ['y'],
   attributes: { reverseChannels: bool, outputType: oneOf('FloatType', ['float32', 'bfloat16']) },
-  facts: {},
+  facts: { exactInputs: ['scale', 'shift'] },
   infer({ image, scale, shift }, { outputType }) {
     const channels = nhwc(image, 'image')[3];
     requireShape(image.dataType === 'uint8', () => `needs image in uint8, got ${formatType(image)}`);

@@ -12,6 +12,7 @@ export const scaleShift = defineOp({
   outputs: ['y'],
   attributes: { ...epilogueAttributes },
   facts: {
+    exactInputs: ['scale', 'shift'],
     epilogue: { residual: true, activation: true },
     inPlaceOf: 'x',
     readsSlices: ['x', 'residual'],

@@ -1,0 +1,59 @@
+import type { Graph } from '../ir/graph.js';
+import { verify } from '../ir/verify.js';
+import { type Cost, costOf } from './cost.js';
+import { assignPrecision, type Precision } from './passes/assign-precision.js';
+import { eliminateDead } from './passes/eliminate-dead.js';
+import { foldAffine } from './passes/fold-affine.js';
+import { fuseActivation, fuseResidual } from './passes/fuse-epilogue.js';
+import { projectBeforeMixing } from './passes/project-before-mixing.js';
+import { type Plan, plan } from './plan.js';
+import type { Target } from './target.js';
+
+export interface CompileOptions {
+  readonly target: Target;
+  readonly precision: Precision;
+}
+
+export interface Compiled extends Plan {
+  /** The network after the passes. */
+  readonly graph: Graph;
+  /** Of the network as it was given. */
+  readonly cost: Cost;
+}
+
+/**
+ * The compiler's table of contents. Every pass is a pure function from a valid graph to a valid graph that computes the
+ * same up to rounding; the order is one in which each finds what the ones before it leave.
+ */
+export const inferencePasses: readonly (readonly [
+  name: string,
+  pass: (graph: Graph, precision: Precision) => Graph,
+])[] = [
+  // Only what an output needs.
+  ['eliminate-dead', eliminateDead],
+  // No batch norm is left; convolutions have biases.
+  ['fold-affine', foldAffine],
+  // Pointwise convolutions after attention act on regions, not on pixels. Wants folded batch norms.
+  ['project-before-mixing', projectBeforeMixing],
+  // Sums are residuals of what computes one of their terms. Before activations, which come after residuals.
+  ['fuse-residual', fuseResidual],
+  ['fuse-activation', fuseActivation],
+  // Every activation has its final element type. Last, for casts would hide what the others look for.
+  ['assign-precision', assignPrecision],
+];
+
+/** The network as a device runs it: the passes, verified after each. */
+export function lower(graph: Graph, precision: Precision): Graph {
+  verify(graph);
+  return inferencePasses.reduce((current, [name, pass]) => {
+    const next = pass(current, precision);
+    verify(next, name);
+    return next;
+  }, graph);
+}
+
+/** From a network to a plan for one device. */
+export function compile(graph: Graph, { target, precision }: CompileOptions): Compiled {
+  const lowered = lower(graph, precision);
+  return { ...plan(lowered, target), graph: lowered, cost: costOf(graph) };
+}

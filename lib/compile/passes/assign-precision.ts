@@ -1,0 +1,56 @@
+import { type Graph, type Node, readersOf, type Value } from '../../ir/graph.js';
+import { erase } from '../../ir/op.js';
+import { type Rewriter, rewrite } from '../../ir/rewrite.js';
+import { isFloat } from '../../ir/tensor-type.js';
+import { cast } from '../../ops/index.js';
+
+export const precisions = ['float32', 'bfloat16'] as const;
+export type Precision = (typeof precisions)[number];
+
+/**
+ * Chooses the element type of every activation: bfloat16 throughout, but float32 for what a spec calls exact (parameters,
+ * class scores) and for graph outputs. Operations that can write either type do so themselves; elsewhere a cast is put in.
+ */
+export function assignPrecision(graph: Graph, precision: Precision): Graph {
+  if (precision === 'float32') return graph;
+  const readers = readersOf(graph);
+  const readsExactly = (reader: Node | undefined, value: Value) =>
+    reader === undefined ||
+    Object.entries(reader.inputs).some(
+      ([name, input]) => input === value && reader.spec.facts.exactInputs?.includes(name) === true,
+    );
+  const exact = (value: Value) => readers.get(value)?.every((reader) => readsExactly(reader, value)) === true;
+
+  const casts = new Map<Value, Value>();
+  const as = (value: Value, type: Precision, pen: Rewriter, path: string): Value => {
+    if (!isFloat(value.type.dataType) || value.type.dataType === type) return value;
+    const known = casts.get(value);
+    if (known) return known;
+    const made = pen.emit(erase(cast), { x: value }, { outputType: type }, `${path}.cast`).outputs.y as Value;
+    casts.set(value, made);
+    return made;
+  };
+
+  const outputs = new Map<Value, string>(graph.outputs.map(({ name, value }) => [value, name]));
+  return rewrite(graph, (node, pen) => {
+    const inputs = Object.entries(node.inputs).map(([name, value]) => {
+      const wanted = node.spec.facts.exactInputs?.includes(name) ? 'float32' : precision;
+      return [name, as(pen.map(value), wanted, pen, node.path)] as const;
+    });
+    const emitted = pen.emitFor(node, {
+      inputs: Object.fromEntries(inputs),
+      attributes: withOutputType(node, Object.values(node.outputs).every(exact) ? 'float32' : precision),
+    });
+    // What the caller sees is float32.
+    for (const [name, value] of Object.entries(node.outputs))
+      if (outputs.has(value))
+        pen.replace(value, as(emitted.outputs[name] as Value, 'float32', pen, node.path));
+  });
+}
+
+/** Sets `outputType` where the operation has one: to the type itself, or to `same` where that is how it says bfloat16. */
+function withOutputType(node: Node, type: Precision): Node['attributes'] {
+  const field = node.spec.attributes.outputType;
+  if (field?.kind !== 'enum') return node.attributes;
+  return { ...node.attributes, outputType: field.of.includes(type) ? type : 'same' };
+}
