@@ -1,0 +1,132 @@
+import { invalidArgument } from '../errors.js';
+import { type HrNetConfig, hrNetConfigs } from './backbones/hrnet.js';
+import type { BackboneConfig } from './backbones/index.js';
+import { mobileNetV2Config } from './backbones/mobilenet-v2.js';
+import { resNetConfig, resNetNames } from './backbones/resnet.js';
+import { type OcrForm, ocrConfig, ocrForms } from './contexts/ocr.js';
+import { imageNetNormalisation, type Normalisation } from './normalisation.js';
+import type { SegmenterConfig } from './segmenter.js';
+
+export interface NamedModelOptions {
+  /** By default the 19 of Cityscapes. */
+  readonly classes?: number;
+  /** Form of the OCR module; by default the one in which the authors published that backbone. */
+  readonly form?: OcrForm;
+}
+
+/** What the registry knows about a backbone: how its networks differ, with and without OCR. */
+interface Family {
+  plain(): Omit<SegmenterConfig, 'classes'>;
+  ocr(form: OcrForm): Omit<SegmenterConfig, 'classes'>;
+  readonly defaultForm: OcrForm;
+}
+
+/** openseg reads pictures with OpenCV: blue first, bytes as they are. */
+const opensegResNetNormalisation: Normalisation = {
+  channelOrder: 'bgr',
+  range: 255,
+  mean: [102.9801, 115.9465, 122.7717],
+  std: [1, 1, 1],
+};
+
+/** openseg's HRNets see BGR under statistics in RGB order: a slip, but their weights were trained with it. */
+const opensegHrNetNormalisation: Normalisation = { ...imageNetNormalisation, channelOrder: 'bgr' };
+
+const resNetFamily = (name: (typeof resNetNames)[number]): Family => ({
+  plain: () => classifierFamily(resNetConfig(name)).plain(),
+  ocr: (form) => ({
+    backbone: resNetConfig(name, { stem: form === 'openseg' ? 'deep' : '7x7' }),
+    context: ocrConfig(form, form === 'openseg' ? { regionHeadChannels: 512 } : {}),
+    alignCorners: true,
+    normalisation: form === 'openseg' ? opensegResNetNormalisation : imageNetNormalisation,
+  }),
+  defaultForm: 'openseg',
+});
+
+const hrNetFamily = (backbone: HrNetConfig): Family => ({
+  plain: () => ({
+    backbone,
+    context: { kind: 'none', head: 'hrnet' },
+    alignCorners: true,
+    normalisation: imageNetNormalisation,
+  }),
+  ocr: (form) => ({
+    backbone,
+    // In the paper HRNet's representation feeds OCR as it is.
+    context: ocrConfig(form, { pixelConvolution: form !== 'paper' }),
+    alignCorners: true,
+    normalisation: form === 'openseg' ? opensegHrNetNormalisation : imageNetNormalisation,
+  }),
+  defaultForm: 'hrnet-ocr',
+});
+
+/** Backbones that come from torchvision, with its FCN head and its resizing. */
+const classifierFamily = (backbone: BackboneConfig): Family => ({
+  plain: () => ({
+    backbone,
+    context: { kind: 'none', head: 'fcn' },
+    alignCorners: false,
+    normalisation: imageNetNormalisation,
+  }),
+  ocr: (form) => ({
+    backbone,
+    context: ocrConfig(form),
+    alignCorners: true,
+    normalisation: imageNetNormalisation,
+  }),
+  defaultForm: 'paper',
+});
+
+const families: ReadonlyMap<string, Family> = new Map<string, Family>([
+  ...resNetNames.map((name) => [name, resNetFamily(name)] as const),
+  ...Object.entries(hrNetConfigs).map(([name, config]) => [name, hrNetFamily(config)] as const),
+  ['mobilenet-v2', classifierFamily(mobileNetV2Config())],
+]);
+
+/** Every network that has a name: each backbone with OCR (`ocrnet-…`) and with a plain head. */
+export const modelNames: readonly string[] = [...families.keys()].flatMap((name) => [`ocrnet-${name}`, name]);
+
+/**
+ * The configuration of a named network.
+ *
+ * @throws OcrnetError INVALID_ARGUMENT for an unknown name, with the nearest names, and for impossible options
+ */
+export function modelConfig(name: string, options: NamedModelOptions = {}): SegmenterConfig {
+  const { classes = 19, form } = options;
+  if (!Number.isInteger(classes) || classes < 1 || classes > 65536)
+    throw invalidArgument('classes', 'an integer from 1 to 65536', classes);
+  if (form !== undefined && !ocrForms.includes(form))
+    throw invalidArgument('form', ocrForms.join(', '), form);
+  const withOcr = name.startsWith('ocrnet-');
+  const family = families.get(withOcr ? name.slice('ocrnet-'.length) : name);
+  if (family === undefined) throw invalidArgument('model', suggestion(name), name);
+  if (!withOcr && form !== undefined)
+    throw invalidArgument('form', `none for ${name}, which has no OCR module`, form);
+  return { ...(withOcr ? family.ocr(form ?? family.defaultForm) : family.plain()), classes };
+}
+
+function suggestion(name: string): string {
+  const distances = modelNames.map((known) => ({ known, distance: editDistance(name.toLowerCase(), known) }));
+  const near = distances.filter(({ known, distance }) => distance <= known.length / 3);
+  if (near.length === 0) return `one of ${modelNames.join(', ')}`;
+  const nearest = near.sort((a, b) => a.distance - b.distance).slice(0, 3);
+  return `a known name (did you mean ${nearest.map(({ known }) => known).join(' or ')}?)`;
+}
+
+/** Levenshtein's distance: insertions, deletions and substitutions from a to b. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++)
+      next.push(
+        Math.min(
+          (row[j] as number) + 1,
+          (next[j - 1] as number) + 1,
+          (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1),
+        ),
+      );
+    row = next;
+  }
+  return row[b.length] as number;
+}

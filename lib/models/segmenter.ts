@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import { invalidArgument, OcrnetError } from '../errors.js';
+import { GraphBuilder } from '../ir/builder.js';
+import type { Graph } from '../ir/graph.js';
+import { resizeArgmax } from '../ops/index.js';
+import { backboneSchema, buildBackbone } from './backbones/index.js';
+import { buildContext, contextSchema } from './contexts/index.js';
+import type { Scores } from './contexts/scores.js';
+import { normalisationSchema, normalise } from './normalisation.js';
+
+export const segmenterSchema = z
+  .strictObject({
+    backbone: backboneSchema,
+    context: contextSchema,
+    /** K. Labels are bytes up to 256 classes, 16-bit words above. */
+    classes: z.int().positive().max(65536),
+    /** Of every bilinear resize, inside the network and to the labels' size. */
+    alignCorners: z.boolean(),
+    normalisation: normalisationSchema,
+  })
+  .refine(
+    ({ backbone, context }) =>
+      context.kind !== 'ocr' || !('outputStride' in backbone) || backbone.outputStride !== 32,
+    {
+      path: ['backbone', 'outputStride'],
+      error: 'expected 8 or 16, so that the regions and the pixels of OCR have one size, received 32',
+    },
+  );
+
+/** A whole segmentation network as plain data, which JSON can hold. */
+export type SegmenterConfig = z.infer<typeof segmenterSchema>;
+
+/**
+ * Checks a configuration that came from outside.
+ *
+ * @throws OcrnetError INVALID_ARGUMENT that names the first field that is wrong
+ */
+export function parseSegmenterConfig(value: unknown): SegmenterConfig {
+  const result = segmenterSchema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const where = issue?.path.length ? ` at ${issue.path.join('.')}` : '';
+  const message = `Invalid network configuration${where}: ${issue?.message ?? 'not valid'}`;
+  throw new OcrnetError('INVALID_ARGUMENT', message, { cause: result.error });
+}
+
+/** What a segmenter's graph can put out. */
+export const segmenterOutputs = ['labels', 'confidence', 'logits', 'regions', 'regionLogits'] as const;
+export type SegmenterOutput = (typeof segmenterOutputs)[number];
+
+export interface SegmenterOptions {
+  readonly batch: number;
+  /** Of the picture, in pixels, from 1. */
+  readonly height: number;
+  readonly width: number;
+  /**
+   * - `labels` (N, H, W) uint8 or uint16, and `confidence` (N, H, W) float32, at the labels' size;
+   * - `logits`, and with OCR `regions` and `regionLogits`, (N, h, w, K) float32, at the network's own size.
+   */
+  readonly outputs: readonly SegmenterOutput[];
+  /** Size of labels and confidence; by default the picture's. */
+  readonly labelSize?: { readonly height: number; readonly width: number };
+}
+
+/**
+ * The graph of a network: input "image", RGB bytes (N, H, W, 3); outputs named as asked for. All of the network is in it
+ * whatever the outputs, so that the parameters are always the same.
+ *
+ * @throws OcrnetError INVALID_ARGUMENT for sizes below 1 and for outputs that the network does not have
+ */
+export function buildSegmenter(config: SegmenterConfig, options: SegmenterOptions): Graph {
+  const { batch, height, width, outputs, labelSize = { height, width } } = options;
+  const sizes = { batch, height, width, 'label height': labelSize.height, 'label width': labelSize.width };
+  for (const [name, size] of Object.entries(sizes))
+    if (!Number.isSafeInteger(size) || size < 1) throw invalidArgument(name, 'an integer from 1', size);
+
+  const builder = new GraphBuilder();
+  const image = builder.input('image', { dataType: 'uint8', shape: [batch, height, width, 3] });
+  const { alignCorners, classes } = config;
+  const features = buildBackbone(
+    builder.at('backbone'),
+    normalise(builder, image, config.normalisation),
+    config.backbone,
+    { alignCorners },
+  );
+  const scores = buildContext(builder, features, classes, config.context);
+  addOutputs(builder, scores, config, outputs, labelSize);
+  return builder.build();
+}
+
+function addOutputs(
+  builder: GraphBuilder,
+  { logits, objects }: Scores,
+  { alignCorners, classes }: SegmenterConfig,
+  wanted: readonly SegmenterOutput[],
+  labelSize: { readonly height: number; readonly width: number },
+): void {
+  const labelled = wanted.includes('labels') || wanted.includes('confidence');
+  const available = {
+    logits,
+    ...objects,
+    ...(labelled &&
+      builder
+        .at('labels')
+        .add(
+          resizeArgmax,
+          { logits },
+          { ...labelSize, alignCorners, labelType: classes <= 256 ? 'uint8' : 'uint16' },
+        )),
+  };
+  if (wanted.length === 0) throw invalidArgument('outputs', `some of ${segmenterOutputs.join(', ')}`, wanted);
+  for (const name of new Set(wanted)) {
+    const value = available[name];
+    if (value === undefined)
+      throw invalidArgument(
+        'outputs',
+        objects
+          ? `some of ${segmenterOutputs.join(', ')}`
+          : 'labels, confidence or logits, for a network without object regions',
+        name,
+      );
+    builder.output(name, value);
+  }
+}
