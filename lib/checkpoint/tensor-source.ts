@@ -14,16 +14,3 @@ export interface NamedTensor {
   readonly shape: Shape;
   readonly data: Float32Array;
 }
-
-export function tensorsInMemory(description: string, tensors: Iterable<NamedTensor>): TensorSource {
-  const byName = new Map([...tensors].map((tensor) => [tensor.name, tensor]));
-  return {
-    description,
-    tensors: byName,
-    read(name) {
-      const tensor = byName.get(name);
-      if (!tensor) throw new Error(`${description} holds no tensor "${name}"`);
-      return tensor.data;
-    },
-  };
-}
