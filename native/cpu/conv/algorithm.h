@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cpu/conv/problem.h"
+
+namespace ocrnet::cpu::conv {
+
+/// What an algorithm would need for a problem.
+struct Estimate {
+  std::string name;  // with the implementation that oneDNN picked
+  double cost;       // in the operations of a direct convolution, so that algorithms compare
+  std::size_t scratchBytes;
+};
+
+/// One way to compute a convolution. The table of them is in ops/conv2d.cpp.
+struct Algorithm {
+  bool (*supports)(const Problem& problem);
+  /// Only for problems that it supports.
+  Estimate (*estimate)(const Problem& problem, const Device& device);
+  std::unique_ptr<PreparedStep> (*prepare)(const Problem& problem, const StepDescription& description,
+                                           const Device& device, Weights& weights);
+};
+
+extern const Algorithm onednnAlgorithm;    // oneDNN's convolution: any problem
+extern const Algorithm matmulAlgorithm;    // 1×1 convolutions as oneDNN's matrix product
+extern const Algorithm winogradAlgorithm;  // 3×3 convolutions in float32
+
+/// Operations of a direct convolution in the time that one byte takes to be copied (about 10 GB/s against 300
+/// GFLOP/s on two cores).
+inline constexpr double kCostPerCopiedByte = 30;
+
+/// How much slower than its other implementations oneDNN's reference is, at least.
+inline constexpr double kReferenceSlowdown = 50;
+
+}  // namespace ocrnet::cpu::conv

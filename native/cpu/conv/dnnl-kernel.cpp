@@ -1,0 +1,126 @@
+#include "cpu/conv/dnnl-kernel.h"
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <tuple>
+
+#include "cpu/dnnl/context.h"
+
+namespace ocrnet::cpu::conv {
+
+namespace {
+
+using dnnl::memory;
+using Dims = memory::dims;
+
+dnnl::primitive_attr epilogue(const Convolution& c) {
+  dnnl::post_ops operations;
+  if (c.residual) operations.append_sum(1.0f);
+  switch (c.activation) {
+    case Activation::none:
+      break;
+    case Activation::relu:
+      operations.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+      break;
+    case Activation::relu6:
+      operations.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, 0.0f, 6.0f);
+      break;
+    case Activation::leakyRelu:
+      operations.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, c.slope(), 0.0f);
+      break;
+  }
+  dnnl::primitive_attr attributes;
+  attributes.set_post_ops(operations);
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+DnnlKernel makeConvolution(const Convolution& c) {
+  const auto any = memory::format_tag::any, nhwc = memory::format_tag::nhwc;
+  const std::int64_t outputs = c.channelsOut / c.groups, inputs = c.channelsIn / c.groups;
+  const std::int64_t kh = c.kernelHeight, kw = c.kernelWidth;
+  Dims filter{c.channelsOut, inputs, kh, kw}, strides{kh * kw * inputs, 1, kw * inputs, inputs};
+  if (c.groups > 1) {
+    filter = {c.groups, outputs, inputs, kh, kw};
+    strides = {outputs * kh * kw * inputs, kh * kw * inputs, 1, kw * inputs, inputs};
+  }
+  const memory::desc x({c.batch, c.channelsIn, c.height, c.width}, dnnlType(c.inputType), nhwc);
+  const memory::desc y({c.batch, c.channelsOut, c.outputHeight, c.outputWidth}, dnnlType(c.outputType), nhwc);
+  const memory::desc bias({c.channelsOut}, memory::data_type::f32, memory::format_tag::a);
+  // Below the padding and right of it the window may end inside: oneDNN wants the amount that it really
+  // covers.
+  const auto after = [&](std::int64_t output, std::int64_t kernel, std::int64_t input) {
+    return (output - 1) * c.stride + (kernel - 1) * c.dilation + 1 - input - c.padding;
+  };
+  const dnnl::convolution_forward::desc desc(
+      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, x,
+      memory::desc(filter, dnnlType(c.inputType), any), c.bias ? bias : memory::desc(), y,
+      Dims{c.stride, c.stride}, Dims{c.dilation - 1, c.dilation - 1}, Dims{c.padding, c.padding},
+      Dims{after(c.outputHeight, kh, c.height), after(c.outputWidth, kw, c.width)});
+  const dnnl::convolution_forward::primitive_desc chosen(desc, epilogue(c), dnnlEngine());
+  return {dnnl::convolution_forward(chosen),
+          x,
+          chosen.weights_desc(),
+          c.bias ? bias : memory::desc(),
+          y,
+          chosen.scratchpad_desc(),
+          memory::desc(filter, memory::data_type::f32, strides),
+          chosen.impl_info_str()};
+}
+
+DnnlKernel makeMatmul(const Convolution& c, std::int64_t pixels, const DnnlKernel* sharesFilterWith) {
+  const auto rows = memory::format_tag::ab;
+  const memory::desc x({pixels, c.channelsIn}, dnnlType(c.inputType), rows);
+  const memory::desc y({pixels, c.channelsOut}, dnnlType(c.outputType), rows);
+  const memory::desc filter({c.channelsIn, c.channelsOut}, dnnlType(c.inputType), memory::format_tag::any);
+  const memory::desc bias =
+      c.bias ? memory::desc({1, c.channelsOut}, memory::data_type::f32, rows) : memory::desc();
+  const dnnl::matmul::desc desc(x, sharesFilterWith ? sharesFilterWith->filter : filter, bias, y);
+  const dnnl::matmul::primitive_desc chosen(desc, epilogue(c), dnnlEngine());
+  return {dnnl::matmul(chosen),
+          x,
+          chosen.weights_desc(),
+          bias,
+          y,
+          chosen.scratchpad_desc(),
+          memory::desc({c.channelsIn, c.channelsOut}, memory::data_type::f32, memory::format_tag::ba),
+          chosen.impl_info_str()};
+}
+
+/// Primitives by what they compute. Emptied when full, which costs time alone: prepared steps own theirs.
+template <class Key>
+class KernelCache {
+ public:
+  std::shared_ptr<const DnnlKernel> get(const Key& key, int threads,
+                                        const std::function<DnnlKernel()>& make) {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = kernels_.find(key); found != kernels_.end()) return found->second;
+    if (kernels_.size() >= kCapacity) kernels_.clear();
+    const ThreadScope scope(threads);
+    return kernels_.emplace(key, std::make_shared<const DnnlKernel>(make())).first->second;
+  }
+
+ private:
+  static constexpr std::size_t kCapacity = 4096;
+  std::mutex mutex_;
+  std::map<Key, std::shared_ptr<const DnnlKernel>> kernels_;
+};
+
+}  // namespace
+
+std::shared_ptr<const DnnlKernel> convolutionKernel(const Convolution& convolution, int threads) {
+  static KernelCache<std::tuple<Convolution, int>> cache;
+  return cache.get({convolution, threads}, threads, [&] { return makeConvolution(convolution); });
+}
+
+std::shared_ptr<const DnnlKernel> matmulKernel(const Convolution& convolution, std::int64_t pixels,
+                                               int threads, const DnnlKernel* sharesFilterWith) {
+  static KernelCache<std::tuple<Convolution, std::int64_t, int, std::string>> cache;
+  const std::string layout = sharesFilterWith ? layoutName(sharesFilterWith->filter) : "any";
+  return cache.get({convolution, pixels, threads, layout}, threads,
+                   [&] { return makeMatmul(convolution, pixels, sharesFilterWith); });
+}
+
+}  // namespace ocrnet::cpu::conv

@@ -1,0 +1,44 @@
+// Any convolution, by oneDNN. Its fast implementations want dense tensors, so slices are copied.
+
+#include "cpu/conv/algorithm.h"
+#include "cpu/conv/dnnl-step.h"
+
+namespace ocrnet::cpu::conv {
+
+namespace {
+
+DnnlSchedule schedule(const Problem& problem, const Device& device) {
+  const Convolution& c = problem.convolution;
+  return {convolutionKernel(c, device.threads), nullptr, c.inputPixels(), c.outputPixels()};
+}
+
+double copiedBytes(const Problem& problem) {
+  const Convolution& c = problem.convolution;
+  double bytes = 0;
+  if (problem.inputIsSlice()) bytes += c.inputPixels() * c.channelsIn * bytesPerElement(c.inputType);
+  if (problem.outputIsSlice()) bytes += c.outputPixels() * c.channelsOut * bytesPerElement(c.outputType);
+  return bytes;
+}
+
+bool supports(const Problem&) { return true; }
+
+Estimate estimate(const Problem& problem, const Device& device) {
+  const DnnlSchedule plan = schedule(problem, device);
+  const double slowdown = plan.whole->isReference() ? kReferenceSlowdown : 1;
+  return {
+      .name = "onednn " + plan.whole->implementation,
+      .cost = problem.convolution.flops() * slowdown + copiedBytes(problem) * kCostPerCopiedByte,
+      .scratchBytes = scratchBytes(problem, plan),
+  };
+}
+
+std::unique_ptr<PreparedStep> prepare(const Problem& problem, const StepDescription& description,
+                                      const Device& device, Weights& weights) {
+  return makeDnnlStep(problem, schedule(problem, device), description, device, weights);
+}
+
+}  // namespace
+
+const Algorithm onednnAlgorithm{supports, estimate, prepare};
+
+}  // namespace ocrnet::cpu::conv

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+#include "core/activation.h"
+#include "cpu/op.h"
+
+namespace ocrnet::cpu::conv {
+
+/// What is computed: y = activation(x ∗ filter + bias + residual), without where its tensors lie. Equal
+/// layers of a network share one of these, and with it oneDNN's primitive.
+struct Convolution {
+  std::int64_t batch, height, width, channelsIn;
+  std::int64_t outputHeight, outputWidth, channelsOut;
+  std::int64_t kernelHeight, kernelWidth;
+  std::int64_t stride, padding, dilation, groups;
+  DataType inputType, outputType;
+  bool bias, residual;
+  Activation activation;
+  std::uint32_t
+      slopeBits;  // of the float: leakyRelu's slope, 0 for the others; an integer because NaN has no order
+
+  auto operator<=>(const Convolution&) const = default;
+
+  std::int64_t inputPixels() const { return batch * height * width; }
+  std::int64_t outputPixels() const { return batch * outputHeight * outputWidth; }
+  std::int64_t filterElements() const {
+    return channelsOut * kernelHeight * kernelWidth * (channelsIn / groups);
+  }
+  double flops() const {
+    return 2.0 * static_cast<double>(outputPixels()) * static_cast<double>(filterElements());
+  }
+  float slope() const;
+};
+
+/// A convolution and its memory. A pixel stride is in elements, at least the tensor's channels: more for a
+/// slice.
+struct Problem {
+  Convolution convolution;
+  std::int64_t inputPixelStride, outputPixelStride, residualPixelStride;
+  bool filterIsParameter;  // packed once; otherwise it may change from run to run
+
+  bool inputIsSlice() const { return inputPixelStride != convolution.channelsIn; }
+  bool outputIsSlice() const { return outputPixelStride != convolution.channelsOut; }
+};
+
+/// The step's inputs, in the order of the schema.
+enum Input : std::size_t { kX, kFilter, kBias, kResidual };
+
+Problem describeProblem(const StepDescription& description);
+
+}  // namespace ocrnet::cpu::conv

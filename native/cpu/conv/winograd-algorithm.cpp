@@ -1,0 +1,90 @@
+// 3×3 convolutions of stride 1 in float32 by Winograd's F(4×4, 3×3): slices in place, fewer multiplications.
+
+#include "cpu/conv/algorithm.h"
+#include "cpu/conv/packed-filter.h"
+#include "cpu/winograd/winograd.h"
+
+namespace ocrnet::cpu::conv {
+
+namespace {
+
+winograd::Problem winogradProblem(const Problem& problem) {
+  const Convolution& c = problem.convolution;
+  return {
+      .batch = c.batch,
+      .height = c.height,
+      .width = c.width,
+      .channelsIn = c.channelsIn,
+      .channelsOut = c.channelsOut,
+      .dilation = c.dilation,
+      .padding = c.padding,
+      .inputPixelStride = problem.inputPixelStride,
+      .outputPixelStride = problem.outputPixelStride,
+      .residualPixelStride = problem.residualPixelStride,
+  };
+}
+
+std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+class WinogradStep : public PreparedStep {
+ public:
+  WinogradStep(const Problem& problem, const StepDescription& description, const Device& device,
+               Weights& weights)
+      : problem_(winogradProblem(problem)),
+        convolution_(problem.convolution),
+        threads_(device.threads),
+        filter_(description, weights, "winograd", winograd::packedFilterBytes(problem_),
+                [this](const float* filter, std::byte* packed) {
+                  winograd::packFilter(problem_, filter, reinterpret_cast<float*>(packed));
+                }),
+        filterOffset_(aligned(winograd::scratchBytes(problem_, threads_))) {}
+
+  void run(const StepMemory& memory) override {
+    winograd::run(problem_,
+                  {
+                      .x = memory.in<float>(kX),
+                      .packedFilter =
+                          reinterpret_cast<const float*>(filter_.get(memory, memory.scratch + filterOffset_)),
+                      .bias = memory.in<float>(kBias),
+                      .residual = memory.in<float>(kResidual),
+                      .y = memory.out<float>(0),
+                      .activation = convolution_.activation,
+                      .slope = convolution_.slope(),
+                  },
+                  memory.scratch, threads_);
+  }
+
+ private:
+  const winograd::Problem problem_;
+  const Convolution convolution_;
+  const int threads_;
+  const PackedFilter filter_;
+  const std::size_t filterOffset_;  // in the scratch, for a filter that is no parameter
+};
+
+bool supports(const Problem& problem) {
+  const Convolution& c = problem.convolution;
+  return c.inputType == DataType::float32 && c.outputType == DataType::float32 && c.kernelHeight == 3 &&
+         c.kernelWidth == 3 && c.stride == 1 && c.groups == 1;
+}
+
+Estimate estimate(const Problem& problem, const Device& device) {
+  const winograd::Problem p = winogradProblem(problem);
+  const std::size_t scratch = winograd::scratchBytes(p, device.threads);
+  return {
+      .name = "winograd4x4",
+      .cost = winograd::relativeCost(p, device.threads) * problem.convolution.flops(),
+      .scratchBytes = problem.filterIsParameter ? scratch : aligned(scratch) + winograd::packedFilterBytes(p),
+  };
+}
+
+std::unique_ptr<PreparedStep> prepare(const Problem& problem, const StepDescription& description,
+                                      const Device& device, Weights& weights) {
+  return std::make_unique<WinogradStep>(problem, description, device, weights);
+}
+
+}  // namespace
+
+const Algorithm winogradAlgorithm{supports, estimate, prepare};
+
+}  // namespace ocrnet::cpu::conv
