@@ -1,0 +1,29 @@
+import type { Graph, Value } from '../../lib/ir/graph.js';
+import { formatShape, sameShape } from '../../lib/ir/tensor-type.js';
+import type { OperationName } from '../../lib/ops/index.js';
+import { type ReferenceTensor, referenceOps } from './reference-ops.js';
+
+/** Runs a graph with the reference operations; `values` gives its inputs and parameters by name. Outputs by name. */
+export function runReference(
+  graph: Graph,
+  values: Readonly<Record<string, ReferenceTensor>>,
+): Record<string, ReferenceTensor> {
+  const known = new Map<Value, ReferenceTensor>();
+  const set = (name: string, value: Value, tensor: ReferenceTensor | undefined) => {
+    if (!tensor) throw new Error(`no value for "${name}"`);
+    if (!sameShape(tensor.shape, value.type.shape))
+      throw new Error(
+        `${name} is ${formatShape(tensor.shape)}, its type says ${formatShape(value.type.shape)}`,
+      );
+    known.set(value, tensor);
+  };
+  for (const { name, value } of [...graph.inputs, ...graph.parameters]) set(name, value, values[name]);
+  const get = (value: Value) => known.get(value) as ReferenceTensor;
+  for (const { spec, inputs, attributes, outputs, path } of graph.nodes) {
+    const given = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, get(value)]));
+    const results = referenceOps[spec.name as OperationName](given, attributes);
+    for (const [name, value] of Object.entries(outputs))
+      set(`${path}: ${spec.name} ${name}`, value, results[name]);
+  }
+  return Object.fromEntries(graph.outputs.map(({ name, value }) => [name, get(value)]));
+}
