@@ -1,28 +1,25 @@
 import { invalidArgument } from '../errors.js';
-import { type Graph, storedParameters } from '../ir/graph.js';
+import type { Parameter } from '../ir/graph.js';
 import type { Initializer } from '../ir/initializer.js';
 import { elementCount } from '../ir/tensor-type.js';
 import { boxMuller } from './box-muller.js';
 import { philox4x32, type Words2 } from './philox.js';
 
 /**
- * The stored parameters of a graph, started from a seed, by name and in the graph's layout (filters OHWI). Element i of a
- * parameter depends on the seed, the parameter's name and i alone: the same bits on every machine, whatever else the graph
- * holds.
+ * Starts stored parameters from a seed, one by one, in the graph's layout (filters OHWI). Element i of a parameter depends
+ * on the seed, the parameter's name and i alone: the same bits on every machine, whatever else the graph holds.
  *
  * @param seed - an integer from 0 to 2⁵³ − 1
  */
-export function initialise(graph: Graph, seed: number): Map<string, Float32Array> {
+export function initialiser(seed: number): (parameter: Parameter) => Float32Array {
   if (!Number.isSafeInteger(seed) || seed < 0)
     throw invalidArgument('seed', 'an integer from 0 to 2^53 - 1', seed);
   const key: Words2 = [seed >>> 0, Math.floor(seed / 2 ** 32)];
-  return new Map(
-    storedParameters(graph).map(({ name, value, source }) => {
-      const values = new Float32Array(elementCount(value.type.shape));
-      if (source.kind === 'stored') fill(values, source.initializer, name, key);
-      return [name, values];
-    }),
-  );
+  return ({ name, value, source }) => {
+    const values = new Float32Array(elementCount(value.type.shape));
+    if (source.kind === 'stored') fill(values, source.initializer, name, key);
+    return values;
+  };
 }
 
 function fill(values: Float32Array, initializer: Initializer, name: string, key: Words2): void {
