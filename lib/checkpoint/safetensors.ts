@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { OcrnetError } from '../errors.js';
 import { openForReading, unreadable, writeFileAtomic } from '../files.js';
-import { elementCount } from '../ir/tensor-type.js';
+import { elementCount, formatShape, type Shape } from '../ir/tensor-type.js';
 import { narrowToBfloat16, narrowToFloat16, widenBfloat16, widenFloat16 } from './float16.js';
 import {
   lengthBytes,
@@ -11,8 +11,9 @@ import {
   type SafetensorsEntry,
   type SafetensorsHeader,
   type SafetensorsType,
+  safetensorsTypes,
 } from './safetensors-header.js';
-import type { NamedTensor, TensorSource } from './tensor-source.js';
+import type { TensorSource } from './tensor-source.js';
 
 /**
  * The safetensors format: eight bytes with the header's length (little endian), the header as JSON (each tensor's type,
@@ -143,24 +144,27 @@ const encoders: Readonly<
 };
 
 /**
- * Writes tensors in row-major order, filters as (O, I, kh, kw); the file is there whole or not at all.
+ * Writes tensors in row-major order, filters as (O, I, kh, kw), asking for one at a time. The file is there whole or not at
+ * all.
  *
- * @throws OcrnetError `INVALID_ARGUMENT` for a tensor whose shape does not fit its data or a name given twice,
- * `FILE_NOT_WRITTEN` where the file system refuses.
+ * @throws OcrnetError `INVALID_ARGUMENT` for a tensor whose shape does not fit its data or a name that the format keeps for
+ * itself, `FILE_NOT_WRITTEN` where the file system refuses.
  */
 export async function writeSafetensors(
   path: string,
-  tensors: readonly NamedTensor[],
+  source: Pick<TensorSource, 'tensors' | 'read'>,
   metadata: Readonly<Record<string, string>> = {},
   { dataType = 'float32' }: { dataType?: SafetensorsWriteType } = {},
 ): Promise<void> {
   const { dataType: fileType, encode } = encoders[dataType];
-  const header = encodeHeader(tensors, metadata, fileType, dataType === 'float32' ? 4 : 2);
+  const header = encodeHeader(source.tensors, metadata, fileType);
   await writeFileAtomic(
     path,
     (function* () {
       yield header;
-      for (const { data } of tensors) {
+      for (const [name, { shape }] of source.tensors) {
+        const data = source.read(name);
+        requireFit(name, shape, data);
         const encoded = encode(data);
         yield new Uint8Array(encoded.buffer, encoded.byteOffset, encoded.byteLength);
       }
@@ -169,23 +173,17 @@ export async function writeSafetensors(
 }
 
 function encodeHeader(
-  tensors: readonly NamedTensor[],
+  tensors: TensorSource['tensors'],
   metadata: Readonly<Record<string, string>>,
   dtype: SafetensorsType,
-  bytesPerElement: number,
 ): Uint8Array {
   const entries = new Map<string, unknown>();
   if (Object.keys(metadata).length > 0) entries.set(metadataKey, metadata);
   let offset = 0;
-  for (const { name, shape, data } of tensors) {
-    if (name === metadataKey || entries.has(name))
+  for (const [name, { shape }] of tensors) {
+    if (name === metadataKey)
       throw new OcrnetError('INVALID_ARGUMENT', `A tensor cannot be called "${name}": the name is taken`);
-    if (elementCount(shape) !== data.length)
-      throw new OcrnetError('INVALID_ARGUMENT', `Tensor "${name}" does not fit its shape`, {
-        expected: `${elementCount(shape)} elements for ${JSON.stringify(shape)}`,
-        received: `${data.length}`,
-      });
-    const end = offset + data.length * bytesPerElement;
+    const end = offset + elementCount(shape) * safetensorsTypes[dtype];
     entries.set(name, { dtype, shape, data_offsets: [offset, end] });
     offset = end;
   }
@@ -196,4 +194,12 @@ function encodeHeader(
   header.writeBigUInt64LE(BigInt(padded));
   text.copy(header, lengthBytes);
   return header;
+}
+
+function requireFit(name: string, shape: Shape, data: Float32Array): void {
+  if (elementCount(shape) !== data.length)
+    throw new OcrnetError('INVALID_ARGUMENT', `Tensor "${name}" does not fit its shape`, {
+      expected: `${elementCount(shape)} elements for ${formatShape(shape)}`,
+      received: `${data.length}`,
+    });
 }

@@ -2,7 +2,7 @@ import { OcrnetError } from '../errors.js';
 import { type Graph, type Parameter, storedParameters } from '../ir/graph.js';
 import { channelsFirst, channelsLast, shapeWithChannelsFirst } from '../ir/layout.js';
 import { formatShape, type Shape, sameShape } from '../ir/tensor-type.js';
-import type { NamedTensor, TensorSource } from './tensor-source.js';
+import type { TensorSource } from './tensor-source.js';
 
 /** The numbers of a stored parameter in the graph's layout (filters OHWI). They may be shared: read, do not write. */
 export type ReadParameter = (parameter: Parameter) => Float32Array;
@@ -52,17 +52,19 @@ export function checkpointReader(graph: Graph, source: TensorSource): ReadParame
   };
 }
 
-/** The stored parameters of a graph as a checkpoint holds them: what a writer needs. */
-export function checkpointTensors(graph: Graph, read: ReadParameter): NamedTensor[] {
-  return storedParameters(graph).map((parameter) => {
-    const data = read(parameter);
-    const shape = fileShape(parameter);
-    return {
-      name: parameter.name,
-      shape,
-      data: isFilter(parameter) ? channelsFirst(data, parameter.value.type.shape) : data,
-    };
-  });
+/** The stored parameters of a graph as a checkpoint holds them: what a writer asks for. */
+export function checkpointTensors(graph: Graph, read: ReadParameter): TensorSource {
+  const parameters = new Map(storedParameters(graph).map((parameter) => [parameter.name, parameter]));
+  return {
+    description: 'the model',
+    tensors: new Map([...parameters].map(([name, parameter]) => [name, { shape: fileShape(parameter) }])),
+    read(name) {
+      const parameter = parameters.get(name);
+      if (!parameter) throw new OcrnetError('INVALID_WEIGHTS', `the model holds no tensor "${name}"`);
+      const data = read(parameter);
+      return isFilter(parameter) ? channelsFirst(data, parameter.value.type.shape) : data;
+    },
+  };
 }
 
 const isFilter = ({ source }: Parameter): boolean =>

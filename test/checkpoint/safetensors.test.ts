@@ -1,14 +1,27 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { openSafetensors, writeSafetensors } from '../../lib/checkpoint/safetensors.js';
+import type { TensorSource } from '../../lib/checkpoint/tensor-source.js';
+import type { Shape } from '../../lib/ir/tensor-type.js';
 import { expectOcrnetError } from '../support/expect-error.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
-const tensors = [
+const tensors: readonly NamedTensor[] = [
   { name: 'conv.weight', shape: [2, 1, 1, 3], data: Float32Array.of(0, -0, 1.5, -2.25, 1e-8, 3e38) },
   { name: 'scalar', shape: [], data: Float32Array.of(7) },
   { name: 'empty', shape: [0, 4], data: new Float32Array(0) },
 ];
+
+interface NamedTensor {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly data: Float32Array;
+}
+
+const inMemory = (list: readonly NamedTensor[]): Pick<TensorSource, 'tensors' | 'read'> => {
+  const byName = new Map(list.map((tensor) => [tensor.name, tensor]));
+  return { tensors: byName, read: (name) => (byName.get(name) as NamedTensor).data };
+};
 
 /** A file as another program might write it: `header` is JSON text or an object. */
 function fileWith(header: unknown, dataBytes: number): Buffer {
@@ -29,7 +42,7 @@ describe('safetensors', () => {
 
   it('reads what it wrote, bit by bit', async () => {
     const path = folder.path('a.safetensors');
-    await writeSafetensors(path, tensors, { format: 'pt', note: 'ü"\\' });
+    await writeSafetensors(path, inMemory(tensors), { format: 'pt', note: 'ü"\\' });
     using file = openSafetensors(path);
     expect([...file.metadata]).to.deep.equal([
       ['format', 'pt'],
@@ -48,7 +61,7 @@ describe('safetensors', () => {
   it('starts its data at a multiple of eight bytes', async () => {
     const path = folder.path('a.safetensors');
     for (const name of ['a', 'ab', 'abc', 'abcd', 'abcde']) {
-      await writeSafetensors(path, [{ name, shape: [1], data: Float32Array.of(1) }]);
+      await writeSafetensors(path, inMemory([{ name, shape: [1], data: Float32Array.of(1) }]));
       expect((await readFile(path)).readBigUInt64LE() % 8n).to.equal(0n);
     }
   });
@@ -79,7 +92,7 @@ describe('safetensors', () => {
       [1, 'float16'],
       [2, 'bfloat16'],
     ] as const) {
-      await writeSafetensors(path, [{ name: 'x', shape: [data.length], data }], {}, { dataType });
+      await writeSafetensors(path, inMemory([{ name: 'x', shape: [data.length], data }]), {}, { dataType });
       using file = openSafetensors(path);
       expect([...file.read('x')], dataType).to.deep.equal(rows.map((row) => row[column]));
     }
@@ -94,7 +107,7 @@ describe('safetensors', () => {
     const values = file.read('x');
     await writeSafetensors(
       folder.path('b'),
-      [{ name: 'x', shape: [65536], data: values }],
+      inMemory([{ name: 'x', shape: [65536], data: values }]),
       {},
       { dataType: 'float16' },
     );
@@ -173,7 +186,7 @@ describe('safetensors', () => {
 
   it('refuses every truncation of a valid file', async () => {
     const path = folder.path('a.safetensors');
-    await writeSafetensors(path, tensors.slice(0, 1));
+    await writeSafetensors(path, inMemory(tensors.slice(0, 1)));
     const bytes = await readFile(path);
     for (let length = 0; length < bytes.length; length++) {
       await writeFile(path, bytes.subarray(0, length));
@@ -199,15 +212,19 @@ describe('safetensors', () => {
 
   it('writes nothing where the tensors make no sense or the folder is missing', async () => {
     const path = folder.path('a.safetensors');
-    const [one] = tensors as [(typeof tensors)[0]];
-    await expectOcrnetError(() => writeSafetensors(path, [one, one]), 'INVALID_ARGUMENT', 'conv.weight');
+    const [one] = tensors as [NamedTensor];
+    const reserved = inMemory([{ ...one, name: '__metadata__' }]);
+    await expectOcrnetError(() => writeSafetensors(path, reserved), 'INVALID_ARGUMENT', '__metadata__');
     await expectOcrnetError(
-      () => writeSafetensors(path, [{ ...one, shape: [5] }]),
+      () => writeSafetensors(path, inMemory([{ ...one, shape: [5] }])),
       'INVALID_ARGUMENT',
       'expected 5 elements',
       'received 6',
     );
-    await expectOcrnetError(() => writeSafetensors(folder.path('no/a'), tensors), 'FILE_NOT_WRITTEN');
+    await expectOcrnetError(
+      () => writeSafetensors(folder.path('no/a'), inMemory(tensors)),
+      'FILE_NOT_WRITTEN',
+    );
     expect(await readdir(folder.root())).to.deep.equal([]);
   });
 });

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import onnxProto from 'onnx-proto';
-import { exportOnnx, writeOnnx } from '../../lib/export/onnx/export-onnx.js';
+import { exportOnnx, writeOnnx } from '../../lib/export/onnx/index.js';
 import { lowerings } from '../../lib/export/onnx/lowerings.js';
 import { GraphBuilder } from '../../lib/ir/builder.js';
 import type { Graph, Value } from '../../lib/ir/graph.js';
@@ -281,16 +281,14 @@ function miniature(batch: number, height: number, width: number): Graph {
   const image = g.input('image', { dataType: 'uint8', shape: [batch, height, width, 3] });
   const vector = (name: string, size: number) => g.parameter(name, [size], stored);
   const conv2d = (x: Value, name: string, outputs: number, kernel: number, stride: number) =>
-    g
-      .at(name)
-      .add(
-        ops.conv2d,
-        {
-          x,
-          filter: g.parameter(`${name}.weight`, [outputs, kernel, kernel, x.type.shape[3] as number], stored),
-        },
-        { ...window(stride, (kernel - 1) / 2, 1), outputType: 'same' },
-      ).y;
+    g.at(name).add(
+      ops.conv2d,
+      {
+        x,
+        filter: g.parameter(`${name}.weight`, [outputs, kernel, kernel, x.type.shape[3] as number], stored),
+      },
+      { ...window(stride, (kernel - 1) / 2, 1), outputType: 'same' },
+    ).y;
   const normalized = g.add(
     ops.normalizeImage,
     { image, scale: vector('scale', 3), shift: vector('shift', 3) },

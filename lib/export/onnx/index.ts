@@ -11,7 +11,7 @@ import { type Lowering, lowerings } from './lowerings.js';
 
 export interface OnnxExportOptions {
   /** Version of this package, noted in the file. */
-  readonly producerVersion: string;
+  readonly producerVersion?: string;
 }
 
 const operatorSet = 17;
@@ -31,7 +31,7 @@ const largestWeightBytes = 2 ** 31 - 2 ** 24;
 export function exportOnnx(
   graph: Graph,
   read: ReadParameter,
-  { producerVersion }: OnnxExportOptions,
+  { producerVersion = '' }: OnnxExportOptions = {},
 ): Uint8Array {
   requireThatFits(graph);
   const onnx = new OnnxEmitter();
@@ -69,7 +69,7 @@ export async function writeOnnx(
   path: string,
   graph: Graph,
   read: ReadParameter,
-  options: OnnxExportOptions,
+  options: OnnxExportOptions = {},
 ): Promise<void> {
   await writeFileAtomic(path, exportOnnx(graph, read, options));
 }
