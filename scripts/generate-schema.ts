@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { planFormatVersion, schemaFingerprint } from '../lib/compile/schema.js';
 import type { Field } from '../lib/ir/attributes.js';
+import type { OpFacts } from '../lib/ir/op.js';
 import { dataTypes } from '../lib/ir/tensor-type.js';
 import { operations } from '../lib/ops/index.js';
 
@@ -14,7 +15,7 @@ export function generateEnums(): string {
   for (const { attributes } of operations)
     for (const field of Object.values(attributes)) if (field.kind === 'enum') enums.set(field.name, field.of);
   const blocks = [...enums].map(([name, words]) => `enum class ${name} : std::uint32_t { ${words.join(', ')} };`);
-  return `${notice}\n#include <cstdint>\n\nnamespace ocrnet {\n\n${blocks.join('\n')}\n\n}  // namespace ocrnet\n`;
+  return `${notice}\n#include <cstdint>\n\nnamespace ocrnet {\n\n${blocks.join('\n')}\n\ninline constexpr std::uint32_t kDataTypes = ${dataTypes.length};\n\n}  // namespace ocrnet\n`;
 }
 
 export function generateSchema(): string {
@@ -23,10 +24,10 @@ export function generateSchema(): string {
     return `/// ${summary}\nstruct ${capitalised(name)}Attributes {\n${fields.join('')}};\n`;
   });
   const rows = operations.map(
-    ({ name, inputs, optionalInputs, outputs, attributes }) =>
+    ({ name, inputs, optionalInputs, outputs, attributes, facts }) =>
       `    {"${name}", ${list([...inputs, ...optionalInputs].map(quote))}, ${inputs.length}, ${list(outputs.map(quote))},\n     ${list(
         Object.entries(attributes).map(([key, field]) => `{"${key}", ${fieldKind(field)}}`),
-      )}},`,
+      )},\n     ${memoryFacts([...inputs, ...optionalInputs], facts)}},`,
   );
   const decoders = operations.map(({ name, attributes }) => {
     const words = Object.values(attributes).map((field, i) => decodeWord(field, i));
@@ -70,6 +71,12 @@ struct OpSchema {
   std::size_t requiredInputs;
   std::vector<std::string_view> outputs;
   std::vector<FieldSchema> attributes;
+  /// The input whose memory the first output may take over, element for element; -1 where there is none.
+  int inPlaceOf;
+  /// For each input, whether it may be a channel slice of a wider tensor.
+  std::vector<bool> readsSlices;
+  /// Whether outputs may be channel slices of wider tensors.
+  bool writesSlices;
 };
 
 /// In the order of Opcode.
@@ -94,6 +101,11 @@ ${decoders.join('\n')}
 
 const list = (items: readonly string[]) => `{${items.join(', ')}}`;
 const quote = (text: string) => `"${text}"`;
+
+function memoryFacts(inputs: readonly string[], { inPlaceOf, readsSlices, writesSlices }: OpFacts): string {
+  const reads = inputs.map((name) => String(readsSlices?.includes(name) === true));
+  return `${inPlaceOf === undefined ? -1 : inputs.indexOf(inPlaceOf)}, ${list(reads)}, ${writesSlices === true}`;
+}
 
 function cppType(field: Field): string {
   return { int: 'std::int32_t', float: 'float', bool: 'bool', enum: field.kind === 'enum' ? field.name : '' }[field.kind];

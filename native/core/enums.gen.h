@@ -11,4 +11,6 @@ enum class Activation : std::uint32_t { none, relu, relu6, leakyRelu };
 enum class OutputType : std::uint32_t { same, float32 };
 enum class LabelType : std::uint32_t { uint8, uint16 };
 
+inline constexpr std::uint32_t kDataTypes = 5;
+
 }  // namespace ocrnet

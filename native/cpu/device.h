@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
+#include <vector>
 
 #include "cpu/kernels-isa.h"
 
@@ -14,5 +16,15 @@ struct Device {
 };
 
 Device describeDevice(int threads);
+
+/// Cores that this process may use: those of its affinity mask, two hyperthreads counted as one, and no more
+/// than its control groups grant.
+int availableCores();
+
+/// What of the processor's instructions matters here, in the words of /proc/cpuinfo.
+std::vector<std::string> processorFeatures();
+
+/// As the system names it; "unknown" where it does not.
+std::string processorModel();
 
 }  // namespace ocrnet::cpu

@@ -160,41 +160,62 @@ struct OpSchema {
   std::size_t requiredInputs;
   std::vector<std::string_view> outputs;
   std::vector<FieldSchema> attributes;
+  /// The input whose memory the first output may take over, element for element; -1 where there is none.
+  int inPlaceOf;
+  /// For each input, whether it may be a channel slice of a wider tensor.
+  std::vector<bool> readsSlices;
+  /// Whether outputs may be channel slices of wider tensors.
+  bool writesSlices;
 };
 
 /// In the order of Opcode.
 inline const std::vector<OpSchema>& opSchemas() {
   static const std::vector<OpSchema> schemas{
     {"normalizeImage", {"image", "scale", "shift"}, 3, {"y"},
-     {{"reverseChannels", 2}, {"outputType", 2}}},
+     {{"reverseChannels", 2}, {"outputType", 2}},
+     -1, {false, false, false}, false},
     {"conv2d", {"x", "filter", "bias", "residual"}, 2, {"y"},
-     {{"stride", 0}, {"padding", 0}, {"dilation", 0}, {"groups", 0}, {"activation", 4}, {"negativeSlope", -1}, {"outputType", 2}}},
+     {{"stride", 0}, {"padding", 0}, {"dilation", 0}, {"groups", 0}, {"activation", 4}, {"negativeSlope", -1}, {"outputType", 2}},
+     3, {true, false, false, true}, true},
     {"batchNorm", {"x", "weight", "bias", "runningMean", "runningVariance"}, 5, {"y"},
-     {{"epsilon", -1}}},
+     {{"epsilon", -1}},
+     -1, {false, false, false, false, false}, false},
     {"scaleShift", {"x", "scale", "shift", "residual"}, 3, {"y"},
-     {{"activation", 4}, {"negativeSlope", -1}}},
+     {{"activation", 4}, {"negativeSlope", -1}},
+     0, {true, false, false, true}, true},
     {"activate", {"x"}, 1, {"y"},
-     {{"activation", 4}, {"negativeSlope", -1}}},
+     {{"activation", 4}, {"negativeSlope", -1}},
+     0, {true}, true},
     {"add", {"a", "b"}, 2, {"y"},
-     {{"activation", 4}, {"negativeSlope", -1}}},
+     {{"activation", 4}, {"negativeSlope", -1}},
+     0, {true, true}, true},
     {"concat", {"a", "b", "c", "d", "e", "f"}, 2, {"y"},
-     {}},
+     {},
+     -1, {true, true, true, true, true, true}, true},
     {"cast", {"x"}, 1, {"y"},
-     {{"outputType", 2}}},
+     {{"outputType", 2}},
+     -1, {true}, true},
     {"maxPool2d", {"x"}, 1, {"y"},
-     {{"kernel", 0}, {"stride", 0}, {"padding", 0}, {"ceilMode", 2}}},
+     {{"kernel", 0}, {"stride", 0}, {"padding", 0}, {"ceilMode", 2}},
+     -1, {true}, true},
     {"adaptiveAveragePool2d", {"x"}, 1, {"y"},
-     {{"height", 0}, {"width", 0}}},
+     {{"height", 0}, {"width", 0}},
+     -1, {true}, true},
     {"resizeBilinear", {"x", "residual"}, 1, {"y"},
-     {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"activation", 4}, {"negativeSlope", -1}}},
+     {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"activation", 4}, {"negativeSlope", -1}},
+     1, {true, true}, true},
     {"spatialSoftmax", {"logits"}, 1, {"regions"},
-     {{"scale", -1}}},
+     {{"scale", -1}},
+     -1, {true}, false},
     {"aggregateRegions", {"regions", "features"}, 2, {"y"},
-     {}},
+     {},
+     -1, {false, true}, false},
     {"attendRegions", {"query", "key", "value"}, 3, {"y"},
-     {{"scale", -1}, {"activation", 4}, {"negativeSlope", -1}}},
+     {{"scale", -1}, {"activation", 4}, {"negativeSlope", -1}},
+     -1, {true, false, false}, true},
     {"resizeArgmax", {"logits"}, 1, {"labels", "confidence"},
-     {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"labelType", 2}}},
+     {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"labelType", 2}},
+     -1, {false}, false},
   };
   return schemas;
 }

@@ -1,0 +1,140 @@
+#include "cpu/backend.h"
+
+#include <omp.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "core/error.h"
+#include "cpu/op.h"
+
+namespace ocrnet::cpu {
+
+namespace {
+
+/// So much nicer than the event loop that it answers while all cores compute.
+constexpr int kNiceness = 5;
+
+/// Calls `act` and gives errors the step's path.
+template <class Act>
+auto atStep(const Step& step, const Act& act) {
+  const auto where = [&] {
+    return step.path + ": " + std::string(opSchemas()[static_cast<std::size_t>(step.opcode)].name);
+  };
+  try {
+    return act();
+  } catch (const Error& error) {
+    throw Error(error.code(), where() + ": " + error.what());
+  } catch (const std::bad_alloc&) {
+    throw Error("OUT_OF_MEMORY", where() + ": the system gives no more memory");
+  } catch (const std::exception& error) {
+    throw Error("EXECUTION_FAILED", where() + ": " + error.what());
+  }
+}
+
+const Op& executableOp(const Step& step) {
+  if (const Op* op = opFor(step.opcode)) return *op;
+  throw Error("UNSUPPORTED", "is compiled away and never runs");
+}
+
+/// The plan may name another algorithm than this device would choose, which `prepare` then judges.
+void checkScratch(const Step& step, const Choice& choice) {
+  if (step.algorithm != choice.algorithm || step.scratchBytes >= choice.scratchBytes) return;
+  throw Error("INVALID_PLAN", std::string("expected ") + std::to_string(choice.scratchBytes) +
+                                  " bytes of scratch for " + choice.name + ", received " +
+                                  std::to_string(step.scratchBytes));
+}
+
+class CpuExecutable final : public Executable {
+ public:
+  CpuExecutable(ValidPlan plan, std::shared_ptr<Weights> weights, const Device& device, Arena& arena)
+      : plan_(std::move(plan)), weights_(std::move(weights)), arena_(arena, plan_.plan().arenaBytes) {
+    const Plan& checked = plan_.plan();
+    for (const auto& [name, tensor] : checked.parameters) {
+      const TensorInfo& info = checked.tensors[tensor];
+      parameters_.push_back(weights_->get(name, std::span(info.shape).first(info.rank)));
+    }
+    for (const Step& step : checked.steps) {
+      steps_.push_back(atStep(step, [&] {
+        const StepDescription description(checked, step);
+        const Op& op = executableOp(step);
+        checkScratch(step, op.choose(description, device));
+        return op.prepare(description, device, *weights_);
+      }));
+    }
+  }
+
+  void run(const RunArguments& arguments) override {
+    std::byte* const arena = arena_.data();
+    std::vector<std::byte*> inputs, outputs;
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      arguments.cancellation.check();
+      const Step& step = plan_.plan().steps[i];
+      locate(step.inputs, arguments, arena, inputs);
+      locate(step.outputs, arguments, arena, outputs);
+      const auto start = std::chrono::steady_clock::now();
+      atStep(step, [&] { steps_[i]->run({inputs, outputs, arena + step.scratchOffset}); });
+      if (arguments.stepMs.empty()) continue;
+      arguments.stepMs[i] =
+          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    }
+  }
+
+ private:
+  void locate(const std::vector<std::uint32_t>& tensors, const RunArguments& arguments, std::byte* arena,
+              std::vector<std::byte*>& addresses) const {
+    addresses.clear();
+    for (const std::uint32_t i : tensors) {
+      addresses.push_back(i == kAbsent ? nullptr : address(plan_.plan().tensors[i], arguments, arena));
+    }
+  }
+
+  std::byte* address(const TensorInfo& tensor, const RunArguments& arguments, std::byte* arena) const {
+    switch (tensor.storage) {
+      case Storage::arena:
+        return arena + tensor.offset;
+      case Storage::parameter:
+        // StepMemory has one kind of pointer; a valid plan never writes a parameter.
+        return reinterpret_cast<std::byte*>(const_cast<float*>(parameters_[tensor.index]));
+      case Storage::input:
+        return arguments.inputs[tensor.index];
+      case Storage::output:
+        return arguments.outputs[tensor.index];
+    }
+    return nullptr;
+  }
+
+  ValidPlan plan_;
+  std::shared_ptr<Weights> weights_;
+  Arena::Reservation arena_;
+  std::vector<const float*> parameters_;
+  std::vector<std::unique_ptr<PreparedStep>> steps_;
+};
+
+}  // namespace
+
+std::vector<StepChoice> CpuBackend::inspect(const TypedPlan& typed) const {
+  const Plan& plan = typed.plan();
+  std::vector<StepChoice> choices;
+  for (const Step& step : plan.steps) {
+    const Choice choice =
+        atStep(step, [&] { return executableOp(step).choose(StepDescription(plan, step), device_); });
+    choices.push_back({choice.algorithm, choice.name, choice.scratchBytes});
+  }
+  return choices;
+}
+
+void CpuBackend::startThread() {
+  omp_set_num_threads(device_.threads);
+  // OpenMP's workers are started by this thread and inherit its niceness. Where it may not be set, all runs
+  // as before.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNiceness);
+}
+
+std::unique_ptr<Executable> CpuBackend::load(ValidPlan plan, std::shared_ptr<Weights> weights) {
+  return std::make_unique<CpuExecutable>(std::move(plan), std::move(weights), device_, arena_);
+}
+
+}  // namespace ocrnet::cpu

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "cpu/device.h"
+#include "runtime/arena.h"
+#include "runtime/backend.h"
+
+namespace ocrnet::cpu {
+
+/// Runs plans on the processor: the operations of op.h, with OpenMP threads that belong to the device's
+/// thread.
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(const Device& device) : device_(device) {}
+
+  const Device& device() const { return device_; }
+  std::string name() const override { return "cpu"; }
+  std::vector<StepChoice> inspect(const TypedPlan& plan) const override;
+  void startThread() override;
+  std::unique_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights) override;
+  std::size_t arenaBytes() const override { return arena_.bytes(); }
+
+ private:
+  Device device_;
+  Arena arena_;
+};
+
+}  // namespace ocrnet::cpu

@@ -1,0 +1,178 @@
+// The second half of validation: every byte that a step touches lies in the arena or in a binding, what a
+// step reads was written before and not overwritten since, and what it writes hits nothing that it reads.
+
+#include <algorithm>
+#include <string>
+
+#include "core/aligned-buffer.h"
+#include "core/error.h"
+#include "plan/region.h"
+#include "plan/validate.h"
+
+namespace ocrnet {
+
+namespace {
+
+constexpr std::uint64_t kMaxArenaBytes = std::uint64_t{1} << 40;
+
+[[noreturn]] void fail(const std::string& where, const std::string& what) {
+  throw Error("INVALID_PLAN", where + ": " + what);
+}
+
+void checkBounds(std::uint64_t offset, std::uint64_t bytes, std::uint64_t alignment, const Plan& plan,
+                 const std::string& where) {
+  if (offset % alignment != 0) {
+    fail(where, "expected an offset divisible by " + std::to_string(alignment) + ", received " +
+                    std::to_string(offset));
+  }
+  if (offset > plan.arenaBytes || bytes > plan.arenaBytes - offset) {
+    fail(where, "expected to end within the arena of " + std::to_string(plan.arenaBytes) +
+                    " bytes, received " + std::to_string(offset) + " + " + std::to_string(bytes));
+  }
+}
+
+bool sameMemory(const TensorInfo& a, const TensorInfo& b) {
+  return a.storage == Storage::arena && b.storage == Storage::arena && a.offset == b.offset &&
+         a.pixelStride == b.pixelStride && a.dataType == b.dataType && a.rank == b.rank && a.shape == b.shape;
+}
+
+/// Tensors outside the arena each have memory of their own.
+bool overlap(const Plan& plan, std::uint32_t a, std::uint32_t b) {
+  const TensorInfo& first = plan.tensors[a];
+  const TensorInfo& second = plan.tensors[b];
+  if (first.storage != Storage::arena || second.storage != Storage::arena) return a == b;
+  return overlap(regionOf(first), regionOf(second));
+}
+
+Region scratchOf(const Step& step) {
+  const auto bytes = static_cast<std::int64_t>(step.scratchBytes);
+  return {static_cast<std::int64_t>(step.scratchOffset), bytes, bytes, 1};
+}
+
+/// Follows the steps and knows which tensors hold their values.
+class Liveness {
+ public:
+  explicit Liveness(const Plan& plan) : plan_(plan), written_(plan.tensors.size()) {}
+
+  /// Whether each byte of a tensor was written, as a whole, as slices or as a slice of something wider.
+  bool holds(std::uint32_t tensor) const {
+    const TensorInfo& info = plan_.tensors[tensor];
+    if (info.storage == Storage::parameter || info.storage == Storage::input) return true;
+    if (written_[tensor]) return true;
+    return info.storage == Storage::arena && coveredBySlices(info);
+  }
+
+  bool isWritten(std::uint32_t tensor) const { return written_[tensor]; }
+
+  void write(std::uint32_t tensor) {
+    if (plan_.tensors[tensor].storage == Storage::arena) overwrite(regionOf(plan_.tensors[tensor]));
+    written_[tensor] = true;
+  }
+
+  /// What lay there is lost.
+  void overwrite(const Region& region) {
+    for (std::size_t i = 0; i < written_.size(); ++i) {
+      if (written_[i] && plan_.tensors[i].storage == Storage::arena &&
+          overlap(regionOf(plan_.tensors[i]), region)) {
+        written_[i] = false;
+      }
+    }
+  }
+
+ private:
+  bool coveredBySlices(const TensorInfo& info) const {
+    const Region whole = regionOf(info);
+    std::vector<RowPart> parts;
+    for (std::size_t i = 0; i < written_.size(); ++i) {
+      const TensorInfo& other = plan_.tensors[i];
+      if (!written_[i] || other.storage != Storage::arena || other.dataType != info.dataType) continue;
+      if (const auto part = heldPart(whole, regionOf(other))) parts.push_back(*part);
+    }
+    std::ranges::sort(parts, {}, &RowPart::first);
+    std::int64_t covered = 0;
+    for (const RowPart& part : parts) {
+      if (part.first <= covered) covered = std::max(covered, part.behind);
+    }
+    return covered == whole.width;
+  }
+
+  const Plan& plan_;
+  std::vector<bool> written_;
+};
+
+void checkOverlaps(const Plan& plan, const Step& step, const OpSchema& schema, const std::string& where) {
+  for (std::size_t o = 0; o < step.outputs.size(); ++o) {
+    if (step.outputs[o] == kAbsent) continue;
+    const std::string output = "its output \"" + std::string(schema.outputs[o]) + "\"";
+    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+      if (step.inputs[i] == kAbsent || !overlap(plan, step.outputs[o], step.inputs[i])) continue;
+      const bool inPlace = o == 0 && schema.inPlaceOf == static_cast<int>(i) &&
+                           sameMemory(plan.tensors[step.outputs[o]], plan.tensors[step.inputs[i]]);
+      if (!inPlace) fail(where, output + " overlaps its input \"" + std::string(schema.inputs[i]) + "\"");
+    }
+    for (std::size_t other = 0; other < o; ++other) {
+      if (step.outputs[other] != kAbsent && overlap(plan, step.outputs[o], step.outputs[other])) {
+        fail(where, output + " overlaps its output \"" + std::string(schema.outputs[other]) + "\"");
+      }
+    }
+  }
+}
+
+void checkScratch(const Plan& plan, const Step& step, const std::string& where) {
+  if (step.scratchBytes == 0) return;
+  checkBounds(step.scratchOffset, step.scratchBytes, kAlignment, plan, where + "'s scratch");
+  const Region scratch = scratchOf(step);
+  for (const auto* tensors : {&step.inputs, &step.outputs}) {
+    for (const std::uint32_t tensor : *tensors) {
+      if (tensor == kAbsent || plan.tensors[tensor].storage != Storage::arena) continue;
+      if (overlap(regionOf(plan.tensors[tensor]), scratch)) {
+        fail(where, "its scratch overlaps tensor " + std::to_string(tensor));
+      }
+    }
+  }
+}
+
+void checkStep(const Plan& plan, const Step& step, Liveness& liveness) {
+  const OpSchema& schema = opSchemas()[static_cast<std::size_t>(step.opcode)];
+  const std::string where = step.path + ": " + std::string(schema.name);
+  if (step.algorithm == kUnchosen) fail(where, "no algorithm was chosen");
+  checkOverlaps(plan, step, schema, where);
+  checkScratch(plan, step, where);
+  for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+    if (step.inputs[i] == kAbsent || liveness.holds(step.inputs[i])) continue;
+    fail(where, "its input \"" + std::string(schema.inputs[i]) + "\" was not written or was overwritten");
+  }
+  if (step.scratchBytes > 0) liveness.overwrite(scratchOf(step));
+  for (const std::uint32_t output : step.outputs) {
+    if (output == kAbsent) continue;
+    if (plan.tensors[output].storage == Storage::output && liveness.isWritten(output)) {
+      fail(where, "writes output \"" + plan.outputs[plan.tensors[output].index].name + "\" a second time");
+    }
+    liveness.write(output);
+  }
+}
+
+}  // namespace
+
+ValidPlan checkMemory(TypedPlan typed) {
+  const Plan& plan = typed.plan();
+  if (plan.arenaBytes > kMaxArenaBytes) {
+    fail("The arena", "expected at most " + std::to_string(kMaxArenaBytes) + " bytes, received " +
+                          std::to_string(plan.arenaBytes));
+  }
+  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
+    const TensorInfo& tensor = plan.tensors[i];
+    if (tensor.storage != Storage::arena) continue;
+    const auto alignment = static_cast<std::uint64_t>(bytesPerElement(tensor.dataType));
+    checkBounds(tensor.offset, static_cast<std::uint64_t>(tensor.spanBytes()), alignment, plan,
+                "tensor " + std::to_string(i));
+  }
+  Liveness liveness(plan);
+  for (const Step& step : plan.steps) checkStep(plan, step, liveness);
+  for (const auto& [name, tensor] : plan.outputs) {
+    if (!liveness.isWritten(tensor)) fail("output \"" + name + "\"", "is never written");
+  }
+  return ValidPlan(std::move(typed));
+}
+
+}  // namespace ocrnet

@@ -1,0 +1,232 @@
+#include "plan/infer.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace ocrnet {
+
+namespace {
+
+using Shape = std::array<std::int64_t, 4>;
+using Inputs = std::span<const TensorInfo* const>;
+
+const char* dataTypeName(DataType type) {
+  switch (type) {
+    case DataType::float32:
+      return "float32";
+    case DataType::bfloat16:
+      return "bfloat16";
+    case DataType::uint8:
+      return "uint8";
+    case DataType::uint16:
+      return "uint16";
+    case DataType::int32:
+      return "int32";
+  }
+  return "unknown";
+}
+
+std::string formatType(const TensorInfo& tensor) { return ocrnet::formatType(typeOf(tensor)); }
+
+void require(bool condition, const char* what, const TensorInfo& received) {
+  if (!condition) throw Error("INVALID_PLAN", std::string(what) + ", received " + formatType(received));
+}
+
+void require(bool condition, const char* what, const TensorInfo& first, const TensorInfo& second) {
+  if (condition) return;
+  throw Error("INVALID_PLAN",
+              std::string(what) + ", received " + formatType(first) + " and " + formatType(second));
+}
+
+void requirePositive(std::initializer_list<std::int64_t> values, const char* names) {
+  for (const std::int64_t value : values) {
+    if (value > 0) continue;
+    throw Error("INVALID_PLAN",
+                std::string("expected ") + names + " above zero, received " + std::to_string(value));
+  }
+}
+
+bool isFloat(const TensorInfo& tensor) {
+  return tensor.dataType == DataType::float32 || tensor.dataType == DataType::bfloat16;
+}
+
+/// An activation: (N, H, W, C) in float32 or bfloat16.
+const TensorInfo& activation(const TensorInfo* tensor) {
+  require(tensor->rank == 4 && isFloat(*tensor), "expected a float (N, H, W, C)", *tensor);
+  return *tensor;
+}
+
+void requireVector(const TensorInfo* tensor, std::int64_t channels) {
+  if (tensor == nullptr) return;
+  require(tensor->dataType == DataType::float32 && tensor->rank == 1 && tensor->shape[0] == channels,
+          ("expected float32[" + std::to_string(channels) + "]").c_str(), *tensor);
+}
+
+void requireResidual(const TensorInfo* residual, const TensorType& y) {
+  if (residual == nullptr) return;
+  require(typeOf(*residual) == y, ("expected a residual of the output's type " + formatType(y)).c_str(),
+          *residual);
+}
+
+TensorType nhwc(DataType type, std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t c) {
+  return {type, 4, {n, h, w, c}};
+}
+
+DataType dataTypeOf(FloatType type) {
+  return type == FloatType::float32 ? DataType::float32 : DataType::bfloat16;
+}
+
+struct Window {
+  std::int64_t stride, padding, dilation = 1;
+  bool ceilMode = false;
+};
+
+/// Output size of a sliding window, as PyTorch counts it: windowCount in lib/ops/shapes.ts.
+std::int64_t windowCount(std::int64_t size, std::int64_t kernel, const Window& window) {
+  const auto [stride, padding, dilation, ceilMode] = window;
+  const std::int64_t room = size + 2 * padding - dilation * (kernel - 1) - 1;
+  if (room < 0) return 0;
+  const std::int64_t count = (ceilMode ? (room + stride - 1) / stride : room / stride) + 1;
+  return ceilMode && (count - 1) * stride >= size + padding ? count - 1 : count;
+}
+
+std::vector<TensorType> infer(const NormalizeImageAttributes& a, Inputs in) {
+  const TensorInfo& image = *in[0];
+  require(image.rank == 4 && image.dataType == DataType::uint8, "expected an image as uint8 (N, H, W, C)",
+          image);
+  requireVector(in[1], image.channels());
+  requireVector(in[2], image.channels());
+  return {{dataTypeOf(a.outputType), 4, image.shape}};
+}
+
+std::vector<TensorType> infer(const Conv2dAttributes& a, Inputs in) {
+  const TensorInfo& x = activation(in[0]);
+  const TensorInfo& filter = *in[1];
+  requirePositive({a.stride, a.dilation, a.groups}, "stride, dilation and groups");
+  if (a.padding < 0)
+    throw Error("INVALID_PLAN", "expected padding >= 0, received " + std::to_string(a.padding));
+  require(filter.dataType == DataType::float32 && filter.rank == 4,
+          "expected a filter as float32 (O, kh, kw, C / groups)", filter);
+  require(filter.channels() * a.groups == x.channels() && filter.shape[0] % a.groups == 0,
+          ("expected a filter that fits x in " + std::to_string(a.groups) + " groups").c_str(), filter, x);
+  const Window window{a.stride, a.padding, a.dilation};
+  const TensorType y = nhwc(a.outputType == OutputType::same ? x.dataType : DataType::float32, x.shape[0],
+                            windowCount(x.shape[1], filter.shape[1], window),
+                            windowCount(x.shape[2], filter.shape[2], window), filter.shape[0]);
+  requireVector(in[2], filter.shape[0]);
+  requireResidual(in[3], y);
+  return {y};
+}
+
+std::vector<TensorType> infer(const BatchNormAttributes&, Inputs) {
+  throw Error("INVALID_PLAN", "is compiled away and never part of a plan");
+}
+
+std::vector<TensorType> infer(const ScaleShiftAttributes&, Inputs in) {
+  const TensorInfo& x = activation(in[0]);
+  requireVector(in[1], x.channels());
+  requireVector(in[2], x.channels());
+  requireResidual(in[3], typeOf(x));
+  return {typeOf(x)};
+}
+
+std::vector<TensorType> infer(const ActivateAttributes&, Inputs in) { return {typeOf(activation(in[0]))}; }
+
+std::vector<TensorType> infer(const AddAttributes&, Inputs in) {
+  const TensorInfo& a = activation(in[0]);
+  require(typeOf(a) == typeOf(*in[1]), "expected equal types", a, *in[1]);
+  return {typeOf(a)};
+}
+
+std::vector<TensorType> infer(const ConcatAttributes&, Inputs in) {
+  const TensorInfo& first = *in[0];
+  std::int64_t channels = 0;
+  for (const TensorInfo* part : in) {
+    if (part == nullptr) continue;
+    require(part->rank == 4 && part->dataType == first.dataType &&
+                std::equal(part->shape.begin(), part->shape.begin() + 3, first.shape.begin()),
+            "expected equal sizes but for the channels", first, *part);
+    channels += part->channels();
+  }
+  return {nhwc(first.dataType, first.shape[0], first.shape[1], first.shape[2], channels)};
+}
+
+std::vector<TensorType> infer(const CastAttributes& a, Inputs in) {
+  return {{dataTypeOf(a.outputType), 4, activation(in[0]).shape}};
+}
+
+std::vector<TensorType> infer(const MaxPool2dAttributes& a, Inputs in) {
+  const TensorInfo& x = activation(in[0]);
+  requirePositive({a.kernel, a.stride}, "kernel and stride");
+  if (a.padding < 0 || 2 * a.padding > a.kernel) {
+    throw Error("INVALID_PLAN", "expected 0 <= padding <= kernel / 2, received " + std::to_string(a.padding));
+  }
+  const Window window{a.stride, a.padding, 1, a.ceilMode};
+  return {nhwc(x.dataType, x.shape[0], windowCount(x.shape[1], a.kernel, window),
+               windowCount(x.shape[2], a.kernel, window), x.channels())};
+}
+
+std::vector<TensorType> infer(const AdaptiveAveragePool2dAttributes& a, Inputs in) {
+  const TensorInfo& x = activation(in[0]);
+  requirePositive({a.height, a.width}, "height and width");
+  return {nhwc(x.dataType, x.shape[0], a.height, a.width, x.channels())};
+}
+
+std::vector<TensorType> infer(const ResizeBilinearAttributes& a, Inputs in) {
+  const TensorInfo& x = activation(in[0]);
+  requirePositive({a.height, a.width}, "height and width");
+  const TensorType y = nhwc(x.dataType, x.shape[0], a.height, a.width, x.channels());
+  requireResidual(in[1], y);
+  return {y};
+}
+
+std::vector<TensorType> infer(const SpatialSoftmaxAttributes&, Inputs in) {
+  return {{DataType::float32, 4, activation(in[0]).shape}};
+}
+
+std::vector<TensorType> infer(const AggregateRegionsAttributes&, Inputs in) {
+  const TensorInfo& regions = activation(in[0]);
+  const TensorInfo& features = activation(in[1]);
+  require(regions.dataType == DataType::float32 &&
+              std::equal(regions.shape.begin(), regions.shape.begin() + 3, features.shape.begin()),
+          "expected float32 regions of the features' size", regions, features);
+  return {nhwc(features.dataType, regions.shape[0], regions.channels(), 1, features.channels())};
+}
+
+std::vector<TensorType> infer(const AttendRegionsAttributes&, Inputs in) {
+  const TensorInfo& query = activation(in[0]);
+  const TensorInfo& key = activation(in[1]);
+  const TensorInfo& value = activation(in[2]);
+  const std::int64_t batch = query.shape[0], classes = value.shape[1];
+  require(typeOf(key) == nhwc(query.dataType, batch, classes, 1, query.channels()),
+          "expected a key (N, K, 1, D) for the query (N, H, W, D)", key, query);
+  require(typeOf(value) == nhwc(query.dataType, batch, classes, 1, value.channels()),
+          "expected a value (N, K, 1, C) for the query (N, H, W, D)", value, query);
+  return {nhwc(query.dataType, batch, query.shape[1], query.shape[2], value.channels())};
+}
+
+std::vector<TensorType> infer(const ResizeArgmaxAttributes& a, Inputs in) {
+  const TensorInfo& logits = activation(in[0]);
+  requirePositive({a.height, a.width}, "height and width");
+  require(logits.dataType == DataType::float32, "expected logits in float32", logits);
+  const bool bytes = a.labelType == LabelType::uint8;
+  require(logits.channels() <= (bytes ? 256 : 65536), "expected no more classes than the label type holds",
+          logits);
+  const Shape shape{logits.shape[0], a.height, a.width, 1};
+  return {{bytes ? DataType::uint8 : DataType::uint16, 3, shape}, {DataType::float32, 3, shape}};
+}
+
+}  // namespace
+
+std::string formatType(const TensorType& type) {
+  std::string text = std::string(dataTypeName(type.dataType)) + "[";
+  for (std::uint32_t i = 0; i < type.rank; ++i) text += (i == 0 ? "" : "×") + std::to_string(type.shape[i]);
+  return text + "]";
+}
+
+std::vector<TensorType> inferTypes(const Attributes& attributes, Inputs inputs) {
+  return std::visit([&](const auto& a) { return infer(a, inputs); }, attributes);
+}
+
+}  // namespace ocrnet

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <set>
+
+#include "core/aligned-buffer.h"
+
+namespace ocrnet {
+
+/// The memory of a device's runs, which follow one another: one buffer, as large as the largest plan that is
+/// loaded, gone with the last. Used on the device's thread alone.
+class Arena {
+ public:
+  /// One plan's need; the arena shrinks when it is destroyed. Must not outlive the arena.
+  class Reservation {
+   public:
+    Reservation(Arena& arena, std::size_t bytes);
+    ~Reservation();
+    Reservation(const Reservation&) = delete;
+    Reservation& operator=(const Reservation&) = delete;
+
+    /// 64-byte aligned, at least as many bytes as reserved, valid until the next reservation or its end. What
+    /// an earlier run left there may be lost. Throws Error("OUT_OF_MEMORY").
+    std::byte* data() const { return arena_.data(); }
+
+   private:
+    Arena& arena_;
+    std::multiset<std::size_t>::iterator need_;
+  };
+
+  /// Bytes allocated now.
+  std::size_t bytes() const { return buffer_.size(); }
+
+ private:
+  std::byte* data();
+  std::size_t largestNeed() const { return needs_.empty() ? 0 : *needs_.rbegin(); }
+
+  std::multiset<std::size_t> needs_;
+  AlignedBuffer buffer_;
+};
+
+}  // namespace ocrnet

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "plan/validate.h"
+#include "runtime/cancellation.h"
+#include "runtime/weights.h"
+
+namespace ocrnet {
+
+/// What a device chose for one step.
+struct StepChoice {
+  std::uint32_t algorithm;  // the device's own numbering
+  std::string name;
+  std::size_t scratchBytes;
+};
+
+/// The caller's memory for one run, in the order of the plan's bindings: dense, aligned to the element, as
+/// large as the types say.
+struct RunArguments {
+  std::span<std::byte* const> inputs;
+  std::span<std::byte* const> outputs;
+  const Cancellation& cancellation;
+  /// Milliseconds of each step, in the plan's order; empty where nobody asks.
+  std::span<double> stepMs;
+};
+
+/// A loaded plan with its weights. All members run on the device's thread.
+class Executable {
+ public:
+  virtual ~Executable() = default;
+  /// Throws Error: ABORTED, or EXECUTION_FAILED with the step's path. The outputs are then unspecified.
+  virtual void run(const RunArguments& arguments) = 0;
+};
+
+/// One opened device.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name() const = 0;
+  /// A choice for each step. Runs on any thread. Throws Error("UNSUPPORTED") with the step's path.
+  virtual std::vector<StepChoice> inspect(const TypedPlan& plan) const = 0;
+  /// Called once, on the device's thread, before anything else runs there.
+  virtual void startThread() = 0;
+  /// On the device's thread; the result must not outlive the backend.
+  virtual std::unique_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights) = 0;
+  /// Bytes allocated for the arena of all loaded plans. On the device's thread.
+  virtual std::size_t arenaBytes() const = 0;
+};
+
+}  // namespace ocrnet
