@@ -1,6 +1,6 @@
 // Winograd convolution against oneDNN's direct convolution, alternating in one run, on the 3×3 convolutions
 // of HRNet-W48 and ResNet-101 at 512×1024. Columns: medians in ms, GFLOP/s counted as a direct convolution's.
-// Arguments: threads, rounds.
+// Arguments: threads, rounds, index of the only shape to run.
 
 #include "cpu/winograd/winograd.h"
 

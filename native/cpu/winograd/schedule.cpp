@@ -27,10 +27,10 @@ int64_t secondLevelCacheBytes() {
 int64_t evenPart(int64_t whole, int64_t most) { return ceilDiv(whole, ceilDiv(whole, most)); }
 
 // Measured on Sapphire Rapids (2 MB of second-level cache a core); shares are of that cache.
-constexpr int64_t kMostChannels = 256;  // of a block; more leaves no room for 32 output channels' U
-constexpr int64_t kFewTiles = 48;       // where transforming the filter dominates the traffic
-constexpr int64_t kFewestTiles = 8;  // of a chunk, however small the cache: below, the micro-kernel starves
-constexpr double kKeptFilterShare = 0.7;  // U of the whole filter, if it is kept
+constexpr int64_t kMostChannels = 256;    // of a block; more leaves no room for 32 output channels' U
+constexpr int64_t kFewTiles = 48;         // where transforming the filter dominates the traffic
+constexpr int64_t kFewestTiles = 28;      // of a chunk, however small the cache: fewer reuse U too little
+constexpr double kKeptFilterShare = 0.9;  // U of the whole filter, if it is kept
 constexpr double kWorkingShare = 0.8;     // kept U, V and M together
 constexpr double kFilterShare = 0.6;      // U of a block, else
 constexpr double kProductShare = 0.5;     // M of a chunk, else

@@ -58,9 +58,9 @@ const Kernels& bestKernels() { return kernelsFor(bestIsa()); }
 
 // The cost model: cycles for one vector of channels, measured on Sapphire Rapids with operands in the
 // second-level cache (all three transforms wait for their 36 scattered lines rather than for arithmetic).
-constexpr double kInputCycles = 220, kFilterCycles = 180, kOutputCycles = 170;
-constexpr double kProductsPerCycle = 1.65, kDirectProductsPerCycle = 1.65;  // vector FMAs
-constexpr double kCallCycles = 10000;
+constexpr double kInputCycles = 220, kFilterCycles = 250, kOutputCycles = 170;
+constexpr double kProductsPerCycle = 1.45, kDirectProductsPerCycle = 1.65;  // vector FMAs
+constexpr double kStartCycles = 50000, kDirectStartCycles = 10000;  // of each thread: barriers, cold scratch
 
 struct Range {
   int64_t first, end;
@@ -305,12 +305,12 @@ double relativeCost(const Problem& problem, int threads) {
   const double filters = problem.channelsIn * paddedVectorsOut * kFilterCycles *
                          (cut.keepFilter ? 1.0 : static_cast<double>(cut.steps * cut.groups));
   const double transforms =
-      tiles * (vectorsIn * kInputCycles + vectorsOut * kOutputCycles) + kCallCycles * threads;
+      tiles * (vectorsIn * kInputCycles + vectorsOut * kOutputCycles) + kStartCycles * threads;
 
   const double pixels = static_cast<double>(problem.batch * problem.outputHeight() * problem.outputWidth());
   const double direct = pixels * kTaps * problem.channelsIn *
                             std::max(vectorsOut, problem.channelsOut / lanes) / kDirectProductsPerCycle +
-                        kCallCycles * threads;
+                        kDirectStartCycles * threads;
   return (products + filters + transforms) / direct;
 }
 
