@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "core/aligned-buffer.h"
 #include "cpu/conv/problem.h"
 
 namespace ocrnet::cpu::conv {
@@ -26,6 +27,11 @@ struct Algorithm {
 extern const Algorithm onednnAlgorithm;    // oneDNN's convolution: any problem
 extern const Algorithm matmulAlgorithm;    // 1×1 convolutions as oneDNN's matrix product
 extern const Algorithm winogradAlgorithm;  // 3×3 convolutions in float32
+
+/// Rounded up to where another piece of scratch memory may begin.
+constexpr std::size_t aligned(std::size_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 /// Operations of a direct convolution in the time that one byte takes to be copied (about 10 GB/s against 300
 /// GFLOP/s on two cores).

@@ -41,11 +41,8 @@ DnnlKernel makeConvolution(const Convolution& c) {
   const auto any = memory::format_tag::any, nhwc = memory::format_tag::nhwc;
   const std::int64_t outputs = c.channelsOut / c.groups, inputs = c.channelsIn / c.groups;
   const std::int64_t kh = c.kernelHeight, kw = c.kernelWidth;
-  Dims filter{c.channelsOut, inputs, kh, kw}, strides{kh * kw * inputs, 1, kw * inputs, inputs};
-  if (c.groups > 1) {
-    filter = {c.groups, outputs, inputs, kh, kw};
-    strides = {outputs * kh * kw * inputs, kh * kw * inputs, 1, kw * inputs, inputs};
-  }
+  const Dims filter =
+      c.groups > 1 ? Dims{c.groups, outputs, inputs, kh, kw} : Dims{c.channelsOut, inputs, kh, kw};
   const memory::desc x({c.batch, c.channelsIn, c.height, c.width}, dnnlType(c.inputType), nhwc);
   const memory::desc y({c.batch, c.channelsOut, c.outputHeight, c.outputWidth}, dnnlType(c.outputType), nhwc);
   const memory::desc bias({c.channelsOut}, memory::data_type::f32, memory::format_tag::a);
@@ -66,7 +63,6 @@ DnnlKernel makeConvolution(const Convolution& c) {
           c.bias ? bias : memory::desc(),
           y,
           chosen.scratchpad_desc(),
-          memory::desc(filter, memory::data_type::f32, strides),
           chosen.impl_info_str()};
 }
 
@@ -79,13 +75,7 @@ DnnlKernel makeMatmul(const Convolution& c, std::int64_t pixels, const DnnlKerne
       c.bias ? memory::desc({1, c.channelsOut}, memory::data_type::f32, rows) : memory::desc();
   const dnnl::matmul::desc desc(x, sharesFilterWith ? sharesFilterWith->filter : filter, bias, y);
   const dnnl::matmul::primitive_desc chosen(desc, epilogue(c), dnnlEngine());
-  return {dnnl::matmul(chosen),
-          x,
-          chosen.weights_desc(),
-          bias,
-          y,
-          chosen.scratchpad_desc(),
-          memory::desc({c.channelsIn, c.channelsOut}, memory::data_type::f32, memory::format_tag::ba),
+  return {dnnl::matmul(chosen),  x, chosen.weights_desc(), bias, y, chosen.scratchpad_desc(),
           chosen.impl_info_str()};
 }
 

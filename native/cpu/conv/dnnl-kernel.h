@@ -12,8 +12,7 @@ namespace ocrnet::cpu::conv {
 struct DnnlKernel {
   dnnl::primitive primitive;
   dnnl::memory::desc x, filter, bias, y, scratchpad;
-  dnnl::memory::desc plainFilter;  // as the parameter lies in memory: (O, kh, kw, C / groups)
-  std::string implementation;      // oneDNN's name of it, as "brgconv:avx512_core"
+  std::string implementation;  // oneDNN's name of it, as "brgconv:avx512_core"
 
   /// oneDNN's last resort, a plain loop: tens of times slower than its other implementations.
   bool isReference() const { return implementation.starts_with("ref"); }

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 #include <utility>
+#include <vector>
 
+#include "cpu/conv/algorithm.h"
+#include "cpu/conv/dnnl-filter.h"
 #include "cpu/dnnl/context.h"
 #include "cpu/parallel.h"
 
@@ -13,24 +15,26 @@ namespace ocrnet::cpu::conv {
 namespace {
 
 /// Offsets in the step's scratch memory.
-struct Scratch {
-  std::size_t x = 0, y = 0, filter = 0, bytes = 0;
-
+class Scratch {
+ public:
   Scratch(const Problem& problem, const DnnlSchedule& schedule) {
-    std::size_t scratchpad = schedule.whole->scratchpad.get_size();
+    std::size_t scratchpad = schedule.piece->scratchpad.get_size();
     if (schedule.rest) scratchpad = std::max(scratchpad, schedule.rest->scratchpad.get_size());
-    append(scratchpad);
-    if (problem.inputIsSlice()) x = append(schedule.whole->x.get_size());
-    if (problem.outputIsSlice()) y = append(schedule.whole->y.get_size());
-    if (!problem.filterIsParameter) filter = append(schedule.whole->filter.get_size());
+    x_ = aligned(scratchpad);
+    y_ = x_ + (problem.inputIsSlice() ? aligned(schedule.piece->x.get_size()) : 0);
+    workerBytes_ = y_ + (problem.outputIsSlice() ? aligned(schedule.piece->y.get_size()) : 0);
+    filter_ = schedule.workers * workerBytes_;
+    bytes_ = filter_ + (problem.filterIsParameter ? 0 : aligned(schedule.piece->filter.get_size()));
   }
+
+  std::size_t scratchpad(int worker) const { return worker * workerBytes_; }
+  std::size_t x(int worker) const { return worker * workerBytes_ + x_; }
+  std::size_t y(int worker) const { return worker * workerBytes_ + y_; }
+  std::size_t filter() const { return filter_; }
+  std::size_t bytes() const { return bytes_; }
 
  private:
-  std::size_t append(std::size_t size) {
-    const std::size_t offset = bytes;
-    bytes += (size + kAlignment - 1) / kAlignment * kAlignment;
-    return offset;
-  }
+  std::size_t x_, y_, workerBytes_, filter_, bytes_;
 };
 
 constexpr std::int64_t kCopyGrainBytes = 32 << 10;
@@ -83,14 +87,6 @@ class Execution {
   std::unordered_map<int, dnnl::memory> arguments_;
 };
 
-PackedFilter::Pack reorderTo(std::shared_ptr<const DnnlKernel> kernel) {
-  return [kernel](const float* filter, std::byte* packed) {
-    dnnl::memory from(kernel->plainFilter, dnnlEngine(), const_cast<float*>(filter));
-    dnnl::memory to(kernel->filter, dnnlEngine(), packed);
-    dnnl::reorder(from, to).execute(dnnlStream(), from, to);
-  };
-}
-
 class DnnlStep : public PreparedStep {
  public:
   DnnlStep(const Problem& problem, const DnnlSchedule& schedule, const StepDescription& description,
@@ -99,64 +95,77 @@ class DnnlStep : public PreparedStep {
         schedule_(schedule),
         scratch_(problem, schedule),
         threads_(device.threads),
-        whole_(schedule.whole),
-        filter_(description, weights, layoutName(schedule.whole->filter), schedule.whole->filter.get_size(),
-                reorderTo(schedule.whole)) {
-    if (schedule.rest) rest_.emplace(schedule.rest);
+        filter_(description, weights, layoutName(schedule.piece->filter), schedule.piece->filter.get_size(),
+                [problem, kernel = schedule.piece, threads = device.threads](const float* filter,
+                                                                             std::byte* packed) {
+                  packDnnlFilter(problem.convolution, kernel->filter, filter, packed, threads);
+                }) {
+    for (int worker = 0; worker < schedule.workers; ++worker) {
+      pieces_.emplace_back(schedule.piece);
+      if (schedule.rest) rests_.emplace_back(schedule.rest);
+    }
   }
 
   void run(const StepMemory& memory) override {
-    const ThreadScope scope(threads_);
-    const Convolution& c = problem_.convolution;
-    const std::byte* filter = filter_.get(memory, memory.scratch + scratch_.filter);
-    const std::int64_t pixels = c.outputPixels();
-    for (std::int64_t first = 0, input = 0; first < pixels;
-         first += schedule_.outputPixels, input += schedule_.inputPixels) {
-      runPart(memory, filter, input, std::min(schedule_.inputPixels, c.inputPixels() - input), first,
-              std::min(schedule_.outputPixels, pixels - first));
+    const std::byte* filter = filter_.get(memory, memory.scratch + scratch_.filter());
+    const std::int64_t outputs = problem_.convolution.outputPixels();
+    const std::int64_t pieces = (outputs + schedule_.outputPixels - 1) / schedule_.outputPixels;
+    const auto runPieces = [&](Range range, int worker) {
+      for (std::int64_t piece = range.first; piece < range.end; ++piece)
+        runPiece(memory, filter, piece, worker);
+    };
+    if (schedule_.workers > 1) {
+      parallel(schedule_.workers, pieces, 1, runPieces);
+    } else {
+      const ThreadScope scope(threads_);
+      runPieces({0, pieces}, 0);
     }
   }
 
  private:
-  void runPart(const StepMemory& memory, const std::byte* filter, std::int64_t firstInput,
-               std::int64_t inputs, std::int64_t firstOutput, std::int64_t outputs) {
+  void runPiece(const StepMemory& memory, const std::byte* filter, std::int64_t piece, int worker) {
     const Convolution& c = problem_.convolution;
+    const std::int64_t firstInput = piece * schedule_.inputPixels,
+                       firstOutput = piece * schedule_.outputPixels;
+    const std::int64_t inputs = std::min(schedule_.inputPixels, c.inputPixels() - firstInput);
+    const std::int64_t outputs = std::min(schedule_.outputPixels, c.outputPixels() - firstOutput);
     const std::size_t inputElement = bytesPerElement(c.inputType),
                       outputElement = bytesPerElement(c.outputType);
     const std::size_t inputBytes = c.channelsIn * inputElement, outputBytes = c.channelsOut * outputElement;
+    const int copyThreads = schedule_.workers > 1 ? 1 : threads_;
 
     const std::size_t xStride = problem_.inputPixelStride * inputElement;
     const Rows x{memory.inputs[kX] + firstInput * xStride, xStride};
-    const Rows denseX{problem_.inputIsSlice() ? memory.scratch + scratch_.x : x.data, inputBytes};
-    copyRows(x, denseX, inputBytes, inputs, threads_);
+    const Rows denseX{problem_.inputIsSlice() ? memory.scratch + scratch_.x(worker) : x.data, inputBytes};
+    copyRows(x, denseX, inputBytes, inputs, copyThreads);
 
     const std::size_t yStride = problem_.outputPixelStride * outputElement;
     const Rows y{memory.outputs[0] + firstOutput * yStride, yStride};
-    const Rows denseY{problem_.outputIsSlice() ? memory.scratch + scratch_.y : y.data, outputBytes};
+    const Rows denseY{problem_.outputIsSlice() ? memory.scratch + scratch_.y(worker) : y.data, outputBytes};
     if (c.residual) {  // oneDNN adds to what lies in y
       const std::size_t stride = problem_.residualPixelStride * outputElement;
       copyRows({memory.inputs[kResidual] + firstOutput * stride, stride}, denseY, outputBytes, outputs,
-               threads_);
+               copyThreads);
     }
 
-    Execution& execution = outputs == schedule_.outputPixels ? whole_ : *rest_;
-    execution.run(denseX.data, filter, memory.in<float>(kBias), denseY.data, memory.scratch);
-    copyRows(denseY, y, outputBytes, outputs, threads_);
+    Execution& execution = outputs == schedule_.outputPixels ? pieces_[worker] : rests_[worker];
+    execution.run(denseX.data, filter, memory.in<float>(kBias), denseY.data,
+                  memory.scratch + scratch_.scratchpad(worker));
+    copyRows(denseY, y, outputBytes, outputs, copyThreads);
   }
 
   const Problem problem_;
   const DnnlSchedule schedule_;
   const Scratch scratch_;
   const int threads_;
-  Execution whole_;
-  std::optional<Execution> rest_;
+  std::vector<Execution> pieces_, rests_;  // one for each worker
   const PackedFilter filter_;
 };
 
 }  // namespace
 
 std::size_t scratchBytes(const Problem& problem, const DnnlSchedule& schedule) {
-  return Scratch(problem, schedule).bytes;
+  return Scratch(problem, schedule).bytes();
 }
 
 std::unique_ptr<PreparedStep> makeDnnlStep(const Problem& problem, const DnnlSchedule& schedule,

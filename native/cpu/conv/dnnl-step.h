@@ -9,12 +9,16 @@
 
 namespace ocrnet::cpu::conv {
 
-/// How a step runs oneDNN's kernels, which want dense tensors. `whole` computes `inputPixels` →
-/// `outputPixels` and is run as often as they fit into the problem, `rest` on what is left: convolutions are
-/// one piece, products of pixels may be cut so that the copies of slices stay in cache.
+/// How a step runs oneDNN's kernels, which want dense tensors. `piece` turns `inputPixels` into
+/// `outputPixels` and is run as often as they fit into the problem, `rest` on what is left.
+///
+/// With one worker the kernels use all threads: so run convolutions, in one piece. Products of pixels may
+/// instead be cut for as many workers as there are threads, each running kernels of one thread on pieces
+/// small enough that the copies of slices never leave its cache, without waiting for the others in between.
 struct DnnlSchedule {
-  std::shared_ptr<const DnnlKernel> whole, rest;  // `rest` null if nothing is left
+  std::shared_ptr<const DnnlKernel> piece, rest;  // `rest` null if nothing is left
   std::int64_t inputPixels, outputPixels;
+  int workers;
 };
 
 /// Bytes of scratch: oneDNN's own, dense copies of slices, the packed filter if it is no parameter.

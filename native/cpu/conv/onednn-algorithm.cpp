@@ -9,7 +9,7 @@ namespace {
 
 DnnlSchedule schedule(const Problem& problem, const Device& device) {
   const Convolution& c = problem.convolution;
-  return {convolutionKernel(c, device.threads), nullptr, c.inputPixels(), c.outputPixels()};
+  return {convolutionKernel(c, device.threads), nullptr, c.inputPixels(), c.outputPixels(), 1};
 }
 
 double copiedBytes(const Problem& problem) {
@@ -24,9 +24,9 @@ bool supports(const Problem&) { return true; }
 
 Estimate estimate(const Problem& problem, const Device& device) {
   const DnnlSchedule plan = schedule(problem, device);
-  const double slowdown = plan.whole->isReference() ? kReferenceSlowdown : 1;
+  const double slowdown = plan.piece->isReference() ? kReferenceSlowdown : 1;
   return {
-      .name = "onednn " + plan.whole->implementation,
+      .name = "onednn " + plan.piece->implementation,
       .cost = problem.convolution.flops() * slowdown + copiedBytes(problem) * kCostPerCopiedByte,
       .scratchBytes = scratchBytes(problem, plan),
   };

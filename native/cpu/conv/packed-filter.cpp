@@ -10,7 +10,8 @@ PackedFilter::PackedFilter(const StepDescription& description, Weights& weights,
   const TensorInfo& filter = *description.input(kFilter);
   if (filter.storage != Storage::parameter) return;
   const std::string& name = description.parameterName(filter);
-  // Looked up outside of `make`, which runs under the lock of the weights.
+  // Asked for even where the packed form exists: it is the check that the parameter has the shape of the
+  // plan.
   const float* const values = weights.get(name, filter.shape);
   kept_ = weights.packed(name, layout, [&] {
     AlignedBuffer packed(bytes);

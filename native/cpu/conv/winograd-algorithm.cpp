@@ -24,8 +24,6 @@ winograd::Problem winogradProblem(const Problem& problem) {
   };
 }
 
-std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
 class WinogradStep : public PreparedStep {
  public:
   WinogradStep(const Problem& problem, const StepDescription& description, const Device& device,
