@@ -1,0 +1,99 @@
+import { type CompileOptions, compile } from '../compile/compile.js';
+import type { Precision } from '../compile/passes/assign-precision.js';
+import type { Target } from '../compile/target.js';
+import { invalidArgument, OcrnetError } from '../errors.js';
+import type { Graph } from '../ir/graph.js';
+import { cpuTarget } from './cpu-target.js';
+import { type NativeDescription, type NativeDevice, native, withOcrnetErrors } from './native.js';
+import { Program } from './program.js';
+import { Weights } from './weights.js';
+
+/** `auto` is the best device of this machine. */
+export const deviceNames = ['auto', 'cpu'] as const;
+export type DeviceName = (typeof deviceNames)[number];
+
+export interface DeviceOptions {
+  readonly device?: DeviceName;
+  /** Threads that compute; by default one for each core that the process may use. */
+  readonly threads?: number;
+}
+
+/** Instruction sets, cores and library versions of this machine, as `ocrnet doctor` prints them. Loads the addon. */
+export function describeMachine(): NativeDescription {
+  return withOcrnetErrors(() => native().describe());
+}
+
+/**
+ * Opens a device: one native thread with a queue of jobs. Plans of all models that run on it share its memory.
+ *
+ * @throws OcrnetError DEVICE_UNAVAILABLE with what is missing and how to get it, INVALID_ARGUMENT
+ */
+export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
+  const { device = 'auto', threads } = options;
+  if (!deviceNames.includes(device)) throw invalidArgument('device', deviceNames.join(' or '), device);
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024))
+    throw invalidArgument('threads', 'an integer from 1 to 1024', threads);
+  const handle = withOcrnetErrors(() => native().openCpu(threads === undefined ? {} : { threads }));
+  return new Device(handle);
+}
+
+/** An open device. */
+export class Device implements AsyncDisposable {
+  readonly name = 'cpu';
+  readonly target: Target;
+  readonly #native: NativeDevice;
+  #disposed = false;
+
+  constructor(handle: NativeDevice) {
+    this.#native = handle;
+    this.target = cpuTarget((plan) => withOcrnetErrors(() => handle.inspect(plan)));
+  }
+
+  /** Threads that compute. */
+  get threads(): number {
+    return this.#native.info.threads;
+  }
+
+  /** Whether this processor computes in the type natively; bfloat16 without that would be slower than float32. */
+  supports(precision: Precision): boolean {
+    return precision === 'float32' || this.#native.info.bfloat16;
+  }
+
+  /** @throws OcrnetError UNSUPPORTED where the processor lacks the precision */
+  compile(graph: Graph, options: Omit<CompileOptions, 'target'>): ReturnType<typeof compile> {
+    this.#requireOpen();
+    if (!this.supports(options.precision))
+      throw new OcrnetError('UNSUPPORTED', `This processor has no ${options.precision} arithmetic`, {
+        expected: 'AVX512-BF16 or AMX',
+        received: this.#native.info.isa,
+      });
+    return compile(graph, { ...options, target: this.target });
+  }
+
+  createWeights(): Weights {
+    this.#requireOpen();
+    return new Weights(this.#native.createWeights());
+  }
+
+  /** Validates a plan, prepares its steps and packs the weights for them, on the device's thread. */
+  async load(compiled: ReturnType<typeof compile>, weights: Weights): Promise<Program> {
+    this.#requireOpen();
+    const loaded = await withOcrnetErrors(() => this.#native.load(compiled.bytes, weights.handle));
+    return new Program(loaded, compiled);
+  }
+
+  /** Waits for the job that is running, drops the ones behind it, frees the memory. Idempotent. */
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await withOcrnetErrors(() => this.#native.dispose());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  #requireOpen(): void {
+    if (this.#disposed) throw new OcrnetError('DISPOSED', 'The device was disposed');
+  }
+}

@@ -1,0 +1,102 @@
+import type { Compiled } from '../compile/compile.js';
+import { OcrnetError } from '../errors.js';
+import { elementCount, formatType, type Shape, type TensorType } from '../ir/tensor-type.js';
+import { type NativeProgram, native, withOcrnetErrors } from './native.js';
+
+/** The JavaScript array that holds a tensor's elements; bfloat16 travels as its 16 bits. */
+export type TensorData = Float32Array | Uint8Array | Uint16Array | Int32Array;
+
+const arrays = {
+  float32: Float32Array,
+  bfloat16: Uint16Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+} as const;
+
+export interface RunOptions {
+  /** Stops a run between two steps, or before it starts. */
+  readonly signal?: AbortSignal | undefined;
+  /** Measures every step. */
+  readonly profile?: boolean;
+}
+
+export interface RunResult {
+  /** By the names of the graph's outputs. */
+  readonly outputs: Readonly<Record<string, TensorData>>;
+  /** On the device, waiting for other jobs not counted. */
+  readonly elapsedMs: number;
+  /** With `profile`: milliseconds of each step of the plan. */
+  readonly stepsMs?: Float64Array;
+}
+
+/** A plan that is ready to run on its device. */
+export class Program {
+  readonly compiled: Compiled;
+  readonly #native: NativeProgram;
+  #disposed = false;
+
+  constructor(handle: NativeProgram, compiled: Compiled) {
+    this.#native = handle;
+    this.compiled = compiled;
+  }
+
+  /** Sizes of one of the graph's outputs; undefined where there is none of this name. */
+  outputShape(name: string): Shape | undefined {
+    return this.compiled.graph.outputs.find((output) => output.name === name)?.value.type.shape;
+  }
+
+  /**
+   * Runs the plan once. The inputs must stay as they are until the promise settles.
+   *
+   * @throws OcrnetError INVALID_ARGUMENT, ABORTED, DISPOSED, EXECUTION_FAILED
+   */
+  async run(inputs: Readonly<Record<string, TensorData>>, options: RunOptions = {}): Promise<RunResult> {
+    if (this.#disposed) throw new OcrnetError('DISPOSED', 'The program was disposed');
+    const { signal, profile = false } = options;
+    if (signal?.aborted) throw aborted(signal);
+    const { graph } = this.compiled;
+    const given = graph.inputs.map(({ name, value }) => checked(name, inputs[name], value.type));
+    const outputs = graph.outputs.map(({ name, value }) => [name, emptyTensor(value.type)] as const);
+
+    const token = withOcrnetErrors(() => native().createAbortToken());
+    const abort = () => token.abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      const { elapsedMs, steps } = await withOcrnetErrors(() =>
+        this.#native.run(
+          given,
+          outputs.map(([, data]) => data),
+          { token, profile },
+        ),
+      );
+      return { outputs: Object.fromEntries(outputs), elapsedMs, ...(steps && { stepsMs: steps }) };
+    } catch (error) {
+      throw signal?.aborted ? aborted(signal) : error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#native.dispose();
+  }
+}
+
+export function emptyTensor({ dataType, shape }: TensorType): TensorData {
+  return new arrays[dataType](elementCount(shape));
+}
+
+function checked(name: string, data: TensorData | undefined, type: TensorType): TensorData {
+  const wanted = arrays[type.dataType];
+  if (data instanceof wanted && data.length === elementCount(type.shape)) return data;
+  throw new OcrnetError('INVALID_ARGUMENT', `Invalid input "${name}"`, {
+    expected: `${wanted.name} of ${elementCount(type.shape)} elements for ${formatType(type)}`,
+    received: data === undefined ? 'nothing' : `${data.constructor.name} of ${data.length}`,
+  });
+}
+
+const aborted = (signal: AbortSignal): OcrnetError =>
+  new OcrnetError('ABORTED', 'The run was aborted', { cause: signal.reason });
