@@ -1,0 +1,101 @@
+// A block of pixels at a time: relation = query · keyᵀ, softmax over the classes, y = relation · value. The
+// relation of a block stays in the cache.
+
+#include <limits>
+
+#include "cpu/kernels/epilogue.h"
+#include "cpu/kernels/product.h"
+#include "cpu/kernels/table.h"
+#include "cpu/simd-exp.h"
+
+namespace ocrnet::cpu::OCRNET_ISA {
+
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+/// Softmax over the first `classes` of a row of whole vectors.
+void softmax(float* row, std::int64_t classes) {
+  const std::int64_t padded = (classes + kLanes - 1) / kLanes * kLanes;
+  for (std::int64_t k = classes; k < padded; ++k) row[k] = -kInfinity;
+  Vec maxima = broadcast(-kInfinity), sums = zero();
+  for (std::int64_t k = 0; k < padded; k += kLanes) maxima = max(maxima, load(row + k));
+  const Vec maximum = broadcast(reduce(maxima, [](float a, float b) { return a > b ? a : b; }));
+  for (std::int64_t k = 0; k < padded; k += kLanes) {
+    const Vec power = exp(sub(load(row + k), maximum));
+    store(row + k, power);
+    sums = add(sums, power);
+  }
+  const Vec factor = broadcast(1 / reduce(sums, [](float a, float b) { return a + b; }));
+  for (std::int64_t k = 0; k < padded; k += kLanes) store(row + k, mul(load(row + k), factor));
+}
+
+/// Queries as float32: where they are, or converted.
+const float* floatQueries(const AttendRegions&, const float* queries, std::int64_t,
+                          std::int64_t* /*stride*/) {
+  return queries;
+}
+const float* floatQueries(const AttendRegions& a, const BFloat16* queries, std::int64_t pixels,
+                          std::int64_t* stride) {
+  for (std::int64_t i = 0; i < pixels; ++i) {
+    eachVector(a.depth, [&](std::int64_t d, auto lanes) {
+      store(a.queries + i * a.depth + d, load(queries + i * *stride + d, lanes), lanes);
+    });
+  }
+  *stride = a.depth;
+  return a.queries;
+}
+
+template <class T, class Activate>
+void attendBlock(const AttendRegions& a, std::int64_t firstPixel, std::int64_t pixels, Activate activate) {
+  const std::int64_t paddedClasses = (a.classes + kLanes - 1) / kLanes * kLanes;
+  const Vec scale = broadcast(a.scale);
+  std::int64_t stride = a.query.stride;
+  const float* const queries =
+      floatQueries(a, static_cast<const T*>(a.query.data) + firstPixel * stride, pixels, &stride);
+  product(queries, stride, pixels, a.packedKey, a.depth, a.classes,
+          [&](std::int64_t pixel, std::int64_t k, Vec sum) {
+            store(a.relation + pixel * paddedClasses + k, mul(scale, sum));
+          });
+
+  for (std::int64_t i = 0; i < pixels; ++i) softmax(a.relation + i * paddedClasses, a.classes);
+
+  T* const y = static_cast<T*>(a.y.data) + firstPixel * a.y.stride;
+  product(a.relation, paddedClasses, pixels, a.packedValue, a.classes, a.channels,
+          [&](std::int64_t pixel, std::int64_t c, Vec sum) {
+            T* const out = y + pixel * a.y.stride + c;
+            if (c + kLanes <= a.channels) return store(out, activate(sum), Whole{});
+            store(out, activate(sum), First{a.channels - c});
+          });
+}
+
+}  // namespace
+
+void packPanels(DataType type, const void* matrix, std::int64_t rows, std::int64_t columns, bool transpose,
+                float* panels) {
+  const std::int64_t steps = transpose ? columns : rows, width = transpose ? rows : columns;
+  withFloatType(type, [&](auto element) {
+    const auto* const x = static_cast<const decltype(element)*>(matrix);
+    for (std::int64_t column = 0; column < width; column += kPanelColumns) {
+      const std::int64_t padded = vectorsOfPanel(column, width) * kLanes;
+      for (std::int64_t s = 0; s < steps; ++s) {
+        for (std::int64_t i = column; i < column + padded; ++i) {
+          *panels++ = i >= width ? 0.0f : toFloat(x[transpose ? i * columns + s : s * columns + i]);
+        }
+      }
+    }
+  });
+}
+
+void attendRegions(const AttendRegions& a, Range pixels) {
+  withFloatType(a.type, [&](auto type) {
+    withActivation(a.epilogue, [&](auto activate) {
+      for (std::int64_t pixel = pixels.first; pixel < pixels.end; pixel += kAttendedPixels) {
+        const std::int64_t rest = pixels.end - pixel;
+        attendBlock<decltype(type)>(a, pixel, rest < kAttendedPixels ? rest : kAttendedPixels, activate);
+      }
+    });
+  });
+}
+
+}  // namespace ocrnet::cpu::OCRNET_ISA

@@ -1,0 +1,46 @@
+#pragma once
+
+// What an operation applies to its result last (lib/ops/epilogue.ts), the activation chosen outside the
+// loops. A NaN passes through every activation.
+
+#include "cpu/kernels/kernels.h"
+#include "cpu/simd-elements.h"
+
+namespace ocrnet::cpu::OCRNET_ISA {
+
+template <Activation activation>
+struct Activate {
+  Vec slope;
+
+  Vec operator()(Vec x) const {
+    if constexpr (activation == Activation::relu) return max(zero(), x);
+    if constexpr (activation == Activation::relu6) return min(broadcast(6.0f), max(zero(), x));
+    if constexpr (activation == Activation::leakyRelu) return x > zero() ? x : mul(slope, x);
+    return x;
+  }
+};
+
+/// body(activate) with the Activate<> that the epilogue names.
+template <class Body>
+inline void withActivation(const Epilogue& epilogue, const Body& body) {
+  const Vec slope = broadcast(epilogue.negativeSlope);
+  switch (epilogue.activation) {
+    case Activation::none:
+      return body(Activate<Activation::none>{slope});
+    case Activation::relu:
+      return body(Activate<Activation::relu>{slope});
+    case Activation::relu6:
+      return body(Activate<Activation::relu6>{slope});
+    case Activation::leakyRelu:
+      return body(Activate<Activation::leakyRelu>{slope});
+  }
+}
+
+/// body(T{}) with the element type of activations.
+template <class Body>
+inline void withFloatType(DataType type, const Body& body) {
+  if (type == DataType::bfloat16) return body(BFloat16{});
+  body(float{});
+}
+
+}  // namespace ocrnet::cpu::OCRNET_ISA

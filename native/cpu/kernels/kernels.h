@@ -1,0 +1,161 @@
+#pragma once
+
+// The inner loops of the operations, compiled once for each instruction set: what each one reads, writes and
+// where. A kernel works on a range of an operation's rows, pixels or blocks; ops/<operation>.cpp shares them
+// out to the threads. Semantics: lib/ops/<operation>.ts.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/activation.h"
+#include "core/bilinear.h"
+#include "core/range.h"
+#include "cpu/kernels-isa.h"
+
+namespace ocrnet::cpu {
+
+/// No instruction set has more floats in a vector: for sizing scratch.
+inline constexpr std::int64_t kMostLanes = 16;
+
+/// An activation tensor as a list of pixels: rows of channels, `stride` elements from one to the next. Null
+/// where an optional tensor is absent.
+struct Source {
+  const void* data;
+  std::int64_t stride;
+};
+struct Target {
+  void* data;
+  std::int64_t stride;
+};
+
+struct Epilogue {
+  Activation activation;
+  float negativeSlope;
+};
+
+struct NormalizeImage {
+  const std::uint8_t* image;  // (pixels, channels)
+  const float *scale, *shift;
+  bool reverseChannels;
+  std::int64_t channels;
+  DataType outputType;
+  void* y;
+};
+
+/// y = activation(x · scale + shift + residual), or of x + residual where scale is null: scaleShift,
+/// activate, add.
+struct Affine {
+  DataType type;
+  std::int64_t channels;
+  Source x;
+  const float *scale, *shift;
+  Source residual;
+  Target y;
+  Epilogue epilogue;
+};
+
+struct Cast {
+  DataType inputType, outputType;
+  std::int64_t channels;
+  Source x;
+  Target y;
+};
+
+struct MaxPool2d {
+  DataType type;
+  std::int64_t height, width, outputHeight, outputWidth, channels;
+  std::int64_t kernel, stride, padding;
+  Source x;
+  Target y;
+};
+
+struct AdaptiveAveragePool2d {
+  DataType type;
+  std::int64_t height, width, outputHeight, outputWidth, channels;
+  Source x;
+  Target y;
+};
+
+struct ResizeBilinear {
+  DataType type;
+  std::int64_t height, width, outputHeight, outputWidth, channels;
+  const BilinearTap *rows, *columns;  // (outputHeight), (outputWidth)
+  Source x, residual;
+  Target y;
+  Epilogue epilogue;
+  std::int64_t tileWidth;  // output columns whose horizontally interpolated rows are kept
+  float* keptRows;         // scratch of one thread: (2, tileWidth, channels)
+};
+
+struct SpatialSoftmax {
+  DataType type;
+  std::int64_t classes;
+  float scale;
+  Source logits;
+  float* regions;  // (pixels, classes)
+  float* rows;     // scratch of one thread: (2, classes · kMostLanes)
+};
+
+struct AggregateRegions {
+  DataType type;
+  std::int64_t classes, channels;
+  const float* regions;  // (pixels, classes)
+  Source features;
+  float* sums;                  // (classes, paddedChannels)
+  std::int64_t paddedChannels;  // a multiple of kMostLanes
+};
+
+struct AttendRegions {
+  DataType type;
+  std::int64_t depth, classes, channels;
+  float scale;
+  Epilogue epilogue;
+  Source query;
+  const float *packedKey, *packedValue;  // of the image, see packPanels
+  Target y;
+  float* relation;  // scratch of one thread: (kAttendedPixels, padded classes)
+  float* queries;   // scratch of one thread: (kAttendedPixels, depth), where the queries are bfloat16
+};
+inline constexpr std::int64_t kAttendedPixels = 48;
+
+struct ResizeArgmax {
+  std::int64_t height, width, outputHeight, outputWidth, classes;
+  const BilinearTap* rows;                           // (outputHeight)
+  const std::int32_t *firstColumns, *secondColumns;  // (outputWidth, rounded up to kMostLanes)
+  const float* columnWeights;                        // the same
+  const float* logits;                               // (batch, height, width, classes)
+  LabelType labelType;
+  void* labels;       // (batch, outputHeight, outputWidth), or null
+  float* confidence;  // the same, or null
+  float* scratch;     // of one thread: (3, classes, width + kMostLanes) and (classes, kMostLanes)
+};
+
+/// One instruction set's kernels.
+struct Kernels {
+  void (*normalizeImage)(const NormalizeImage&, Range pixels);
+  void (*affine)(const Affine&, Range pixels);
+  void (*cast)(const Cast&, Range pixels);
+  /// Rows of the batch's output images, as for the other operations on rows.
+  void (*maxPool2d)(const MaxPool2d&, Range rows);
+  /// Channels of one output pixel (counted over the batch).
+  void (*adaptiveAveragePool2d)(const AdaptiveAveragePool2d&, std::int64_t pixel, Range channels);
+  void (*resizeBilinear)(const ResizeBilinear&, Range rows);
+  /// regions = exp(scale · logits − maximum) over a block of pixels, with its maximum and sum (classes).
+  void (*exponentiateRegions)(const SpatialSoftmax&, Range pixels, float* maximum, float* sum);
+  /// regions *= factor (classes).
+  void (*scaleRegions)(const SpatialSoftmax&, Range pixels, const float* factor);
+  /// sums = regionsᵀ · features over some pixels.
+  void (*aggregateRegions)(const AggregateRegions&, Range pixels);
+  /// Some classes of y (classes, channels) = the total of `count` consecutive sums, in their order.
+  void (*combineRegionSums)(const AggregateRegions&, std::int64_t count, Range classes, void* y);
+  /// Cuts matrix (rows, columns), or with `transpose` its transpose, into the panels that kernels/product.h
+  /// reads: rows · columns floats, the columns rounded up to kMostLanes.
+  void (*packPanels)(DataType type, const void* matrix, std::int64_t rows, std::int64_t columns,
+                     bool transpose, float* panels);
+  void (*attendRegions)(const AttendRegions&, Range pixels);
+  void (*resizeArgmax)(const ResizeArgmax&, Range rows);
+};
+
+const Kernels& kernelsFor(Isa isa);
+
+}  // namespace ocrnet::cpu

@@ -1,0 +1,22 @@
+#include "cpu/kernels/table.h"
+
+namespace ocrnet::cpu::OCRNET_ISA {
+
+extern const Kernels kernels;
+const Kernels kernels = {
+    .normalizeImage = normalizeImage,
+    .affine = affine,
+    .cast = cast,
+    .maxPool2d = maxPool2d,
+    .adaptiveAveragePool2d = adaptiveAveragePool2d,
+    .resizeBilinear = resizeBilinear,
+    .exponentiateRegions = exponentiateRegions,
+    .scaleRegions = scaleRegions,
+    .aggregateRegions = aggregateRegions,
+    .combineRegionSums = combineRegionSums,
+    .packPanels = packPanels,
+    .attendRegions = attendRegions,
+    .resizeArgmax = resizeArgmax,
+};
+
+}  // namespace ocrnet::cpu::OCRNET_ISA

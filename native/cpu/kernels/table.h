@@ -1,0 +1,24 @@
+#pragma once
+
+// The kernels of one instruction set by name, for the sources that define them and for table.cpp.
+
+#include "cpu/kernels/kernels.h"
+
+namespace ocrnet::cpu::OCRNET_ISA {
+
+void normalizeImage(const NormalizeImage&, Range pixels);
+void affine(const Affine&, Range pixels);
+void cast(const Cast&, Range pixels);
+void maxPool2d(const MaxPool2d&, Range rows);
+void adaptiveAveragePool2d(const AdaptiveAveragePool2d&, std::int64_t pixel, Range channels);
+void resizeBilinear(const ResizeBilinear&, Range rows);
+void exponentiateRegions(const SpatialSoftmax&, Range pixels, float* maximum, float* sum);
+void scaleRegions(const SpatialSoftmax&, Range pixels, const float* factor);
+void aggregateRegions(const AggregateRegions&, Range pixels);
+void combineRegionSums(const AggregateRegions&, std::int64_t count, Range classes, void* y);
+void packPanels(DataType, const void* matrix, std::int64_t rows, std::int64_t columns, bool transpose,
+                float* panels);
+void attendRegions(const AttendRegions&, Range pixels);
+void resizeArgmax(const ResizeArgmax&, Range rows);
+
+}  // namespace ocrnet::cpu::OCRNET_ISA

@@ -1,0 +1,71 @@
+// regionsᵀ · features, the pixels cut into chunks with a sum each. The chunks do not depend on the number of
+// threads and their sums are added in their order, so neither does the result.
+
+#include <algorithm>
+
+#include "cpu/ops/direct.h"
+#include "cpu/parallel.h"
+
+namespace ocrnet::cpu {
+
+namespace {
+
+constexpr std::int64_t kMostChunks = 32, kLeastChunkPixels = 512;
+
+struct Chunks {
+  std::int64_t imagePixels, classes, paddedChannels;
+
+  std::int64_t pixels() const {
+    return std::max(kLeastChunkPixels, (imagePixels + kMostChunks - 1) / kMostChunks);
+  }
+  std::int64_t count() const { return (imagePixels + pixels() - 1) / pixels(); }
+  std::int64_t floats() const { return classes * paddedChannels; }
+};
+
+Chunks chunksOf(const StepDescription& step) {
+  const TensorInfo& features = *step.input(1);
+  return {features.shape[1] * features.shape[2], step.input(0)->channels(),
+          roundUp(features.channels(), kMostLanes)};
+}
+
+Choice choose(const StepDescription& step, const Device&) {
+  const Chunks chunks = chunksOf(step);
+  return {.scratchBytes = chunks.count() * chunks.floats() * sizeof(float)};
+}
+
+std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+  requireChoice(step, choose(step, device));
+  const TensorInfo& features = *step.input(1);
+  return preparedStep([chunks = chunksOf(step), batch = features.shape[0], channels = features.channels(),
+                       type = features.dataType, stride = features.pixelStride, threads = device.threads,
+                       &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
+    AggregateRegions a{.type = type,
+                       .classes = chunks.classes,
+                       .channels = channels,
+                       .regions = memory.in<float>(0),
+                       .features = {memory.inputs[1], stride},
+                       .sums = reinterpret_cast<float*>(memory.scratch),
+                       .paddedChannels = chunks.paddedChannels};
+    for (std::int64_t image = 0; image < batch; ++image) {
+      const std::int64_t firstPixel = image * chunks.imagePixels;
+      parallel(threads, chunks.count(), 1, [&](Range range, int) {
+        for (std::int64_t i = range.first; i < range.end; ++i) {
+          AggregateRegions chunk = a;
+          chunk.sums += i * chunks.floats();
+          kernels.aggregateRegions(chunk,
+                                   {firstPixel + i * chunks.pixels(),
+                                    firstPixel + std::min((i + 1) * chunks.pixels(), chunks.imagePixels)});
+        }
+      });
+      std::byte* const y = memory.outputs[0] + image * chunks.classes * channels * bytesPerElement(type);
+      parallel(threads, chunks.classes, pixelGrain(chunks.count() * channels),
+               [&](Range classes, int) { kernels.combineRegionSums(a, chunks.count(), classes, y); });
+    }
+  });
+}
+
+}  // namespace
+
+const Op aggregateRegionsOp{.choose = choose, .prepare = prepare};
+
+}  // namespace ocrnet::cpu

@@ -1,0 +1,54 @@
+#pragma once
+
+// What the operations with one algorithm share.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+#include "cpu/kernels/kernels.h"
+#include "cpu/op.h"
+
+namespace ocrnet::cpu {
+
+/// Throws Error("INVALID_PLAN") unless the plan asks for the only algorithm and gives it the scratch that it
+/// needs.
+inline void requireChoice(const StepDescription& step, const Choice& choice) {
+  const auto& [algorithm, scratchBytes] = std::pair{step.step().algorithm, step.step().scratchBytes};
+  if (algorithm == choice.algorithm && scratchBytes >= choice.scratchBytes) return;
+  throw Error("INVALID_PLAN", step.step().path + ": expected algorithm " + std::to_string(choice.algorithm) +
+                                  " with " + std::to_string(choice.scratchBytes) +
+                                  " bytes of scratch, received algorithm " + std::to_string(algorithm) +
+                                  " with " + std::to_string(scratchBytes));
+}
+
+/// A prepared step from a function of its memory, which owns whatever was made ahead.
+template <class Run>
+std::unique_ptr<PreparedStep> preparedStep(Run run) {
+  class FunctionStep final : public PreparedStep {
+   public:
+    explicit FunctionStep(Run run) : run_(std::move(run)) {}
+    void run(const StepMemory& memory) override { run_(memory); }
+
+   private:
+    const Run run_;
+  };
+  return std::make_unique<FunctionStep>(std::move(run));
+}
+
+/// A tensor's stride beside its data, which comes with each execution; of an absent tensor nothing.
+inline Source sourceOf(const TensorInfo* tensor, const void* data = nullptr) {
+  return {data, tensor ? tensor->pixelStride : 0};
+}
+inline Target targetOf(const TensorInfo* tensor, void* data = nullptr) { return {data, tensor->pixelStride}; }
+
+/// Pixels of so many channels that are worth a thread.
+inline std::int64_t pixelGrain(std::int64_t channels) { return 16384 / channels + 1; }
+
+inline constexpr std::int64_t roundUp(std::int64_t count, std::int64_t multiple) {
+  return (count + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace ocrnet::cpu
