@@ -61,7 +61,7 @@ describe('whole networks in onnxruntime', () => {
       const rounded = await run(lower(graph, 'bfloat16'), read);
       for (const [name, values] of Object.entries(rounded))
         expect(relativeError(values, before[name] as ArrayLike<number>), `${name}, bfloat16`).to.be.within(
-          1e-3,
+          1e-5,
           0.1,
         );
     });
