@@ -18,21 +18,26 @@ Arena::Reservation::Reservation(Arena& arena, std::size_t bytes)
 
 Arena::Reservation::~Reservation() {
   arena_.needs_.erase(need_);
-  if (arena_.buffer_.size() > arena_.largestNeed()) arena_.buffer_ = AlignedBuffer();
+  // The next run allocates what it needs.
+  if (arena_.buffer_.size() > arena_.largestNeed()) arena_.allocate(0);
 }
 
 std::byte* Arena::data() {
-  const std::size_t need = largestNeed();
-  if (buffer_.size() < need) {
-    buffer_ = AlignedBuffer();  // before the larger one, so that both never exist at once
-    try {
-      buffer_ = AlignedBuffer(need);
-    } catch (const std::bad_alloc&) {
-      throw Error("OUT_OF_MEMORY", "The plan needs an arena of " + std::to_string(need) +
-                                       " bytes, which the system does not give");
-    }
-  }
+  if (buffer_.size() < largestNeed()) allocate(largestNeed());
   return buffer_.data();
+}
+
+void Arena::allocate(std::size_t bytes) {
+  bytes_ = 0;
+  buffer_ = AlignedBuffer();  // before the larger one, so that both never exist at once
+  if (bytes == 0) return;
+  try {
+    buffer_ = AlignedBuffer(bytes);
+  } catch (const std::bad_alloc&) {
+    throw Error("OUT_OF_MEMORY", "The plan needs an arena of " + std::to_string(bytes) +
+                                     " bytes, which the system does not give");
+  }
+  bytes_ = bytes;
 }
 
 }  // namespace ocrnet

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <set>
@@ -29,15 +30,17 @@ class Arena {
     std::multiset<std::size_t>::iterator need_;
   };
 
-  /// Bytes allocated now.
-  std::size_t bytes() const { return buffer_.size(); }
+  /// Bytes allocated now. On any thread.
+  std::size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
   std::byte* data();
+  void allocate(std::size_t bytes);
   std::size_t largestNeed() const { return needs_.empty() ? 0 : *needs_.rbegin(); }
 
   std::multiset<std::size_t> needs_;
   AlignedBuffer buffer_;
+  std::atomic<std::size_t> bytes_ = 0;  // the buffer's, for other threads
 };
 
 }  // namespace ocrnet

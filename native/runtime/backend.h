@@ -47,7 +47,7 @@ class Backend {
   virtual void startThread() = 0;
   /// On the device's thread; the result must not outlive the backend.
   virtual std::unique_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights) = 0;
-  /// Bytes allocated for the arena of all loaded plans. On the device's thread.
+  /// Bytes allocated now for the arena of all loaded plans. On any thread.
   virtual std::size_t arenaBytes() const = 0;
 };
 

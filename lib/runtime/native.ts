@@ -1,0 +1,139 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { Inspection } from '../compile/target.js';
+import { type ErrorCode, OcrnetError } from '../errors.js';
+
+/** What this machine and this build of the addon are. */
+export interface NativeDescription {
+  /** The instruction set for which kernels are chosen. */
+  readonly isa: 'portable' | 'avx2' | 'avx512';
+  /** The processor's instructions that matter here, in the words of /proc/cpuinfo. */
+  readonly features: readonly string[];
+  /** Logical processors of the machine. */
+  readonly cores: number;
+  /** The default of `openCpu`: cores that this process may use. */
+  readonly threads: number;
+  readonly cpuModel: string;
+  readonly oneDnnVersion: string;
+  /** Year and month of the OpenMP specification. */
+  readonly openmp: string;
+  readonly compiler: string;
+  readonly napi: number;
+}
+
+export interface NativeDevice {
+  readonly info: {
+    readonly name: string;
+    readonly threads: number;
+    readonly isa: NativeDescription['isa'];
+    /** Whether the processor multiplies bfloat16. */
+    readonly bfloat16: boolean;
+  };
+  /** An algorithm for each step of an encoded plan. Types and strides must fit; memory need not be planned yet. */
+  inspect(plan: Uint8Array): readonly Inspection[];
+  createWeights(): NativeWeights;
+  /** Validates a plan and prepares its steps on the device's thread. */
+  load(plan: Uint8Array, weights: NativeWeights): Promise<NativeProgram>;
+  /** Allocated now for the runs of all loaded plans, which share it. */
+  arenaBytes(): number;
+  /** Stops the run in progress at its next step, fails those behind it, frees the memory. Idempotent. */
+  dispose(): Promise<void>;
+}
+
+export interface NativeWeights {
+  /** Copies a tensor in. */
+  set(name: string, shape: readonly number[], data: Float32Array): void;
+  /** Held now, reordered forms included. */
+  bytes(): number;
+  /** Programs that were loaded with the weights keep them. */
+  dispose(): void;
+}
+
+export interface NativeProgram {
+  /**
+   * Runs the plan on the device's thread. The arrays are used where they lie: until the promise settles they must neither
+   * change nor have their buffers transferred. `steps` are milliseconds, with `profile`.
+   */
+  run(
+    inputs: readonly ArrayBufferView[],
+    outputs: readonly ArrayBufferView[],
+    options?: { readonly token?: NativeAbortToken; readonly profile?: boolean },
+  ): Promise<{ readonly elapsedMs: number; readonly steps?: Float64Array }>;
+  /** Of this plan alone. */
+  arenaBytes(): number;
+  /** Runs that were started before come to their end. */
+  dispose(): void;
+}
+
+export interface NativeAbortToken {
+  abort(): void;
+}
+
+/** The exports of native/addon.cpp. */
+export interface NativeAddon {
+  describe(): NativeDescription;
+  openCpu(options?: { readonly threads?: number }): NativeDevice;
+  createAbortToken(): NativeAbortToken;
+}
+
+/** Of the package, from lib/runtime/ and from dist/runtime/ alike. */
+const packageRoot = fileURLToPath(new URL('../..', import.meta.url));
+
+let loaded: NativeAddon | undefined;
+
+/**
+ * The addon, loaded at the first call: a prebuilt one that fits this machine, or the one in build/.
+ *
+ * @throws OcrnetError DEVICE_UNAVAILABLE with what was found and what to do
+ */
+export function native(): NativeAddon {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): NativeAddon {
+  const loadAddon = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => NativeAddon;
+  try {
+    return loadAddon(packageRoot);
+  } catch (cause) {
+    throw new OcrnetError('DEVICE_UNAVAILABLE', `The native addon could not be loaded. ${remedy(cause)}`, {
+      expected: `an addon for ${process.platform}-${process.arch} that loads in Node.js ${process.versions.node}`,
+      received: firstLine(cause),
+      cause,
+    });
+  }
+}
+
+function remedy(cause: unknown): string {
+  const missing = /(lib[\w.+-]+\.so[\w.]*): cannot open shared object/.exec(String(cause))?.[1];
+  if (missing?.startsWith('libdnnl'))
+    return 'oneDNN is missing: install it (Debian: apt-get install libdnnl2) or run `npm run setup`';
+  if (missing) return `The system's library ${missing} is missing: install it`;
+  if (/GLIBC(XX)?_[\d.]+' not found/.test(String(cause)))
+    return 'It was built for a newer system: build it here with `npm run setup`';
+  if (/No native build was found/.test(String(cause)))
+    return 'There is none for this machine: build it with `npm run setup` (needs a C++20 compiler, CMake and oneDNN)';
+  return 'Build it anew with `npm run setup`';
+}
+
+const firstLine = (cause: unknown): string =>
+  (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] as string;
+
+/** Calls the addon; its errors, thrown or rejected, come as OcrnetErrors of the same code. */
+export function withOcrnetErrors<T>(call: () => T): T {
+  try {
+    const result = call();
+    if (!(result instanceof Promise)) return result;
+    return result.catch((error: unknown) => {
+      throw asOcrnetError(error);
+    }) as T;
+  } catch (error) {
+    throw asOcrnetError(error);
+  }
+}
+
+/** native/bindings/errors.cpp gives each of its errors an ErrorCode. Others are defects and stay as they are. */
+function asOcrnetError(error: unknown): unknown {
+  if (error instanceof OcrnetError || !(error instanceof Error) || !('code' in error)) return error;
+  return new OcrnetError(error.code as ErrorCode, error.message, { cause: error });
+}

@@ -1,0 +1,120 @@
+#include "bindings/device-thread.h"
+
+#include "bindings/errors.h"
+#include "core/error.h"
+
+namespace ocrnet::bindings {
+
+struct DeviceThread::Task {
+  std::shared_ptr<DeviceThread> device;
+  Napi::Promise::Deferred deferred;
+  Work work;
+  Result result;
+  std::vector<Napi::ObjectReference> kept;
+  std::exception_ptr error;
+};
+
+std::shared_ptr<DeviceThread> DeviceThread::open(Napi::Env env, std::unique_ptr<Backend> backend) {
+  return std::shared_ptr<DeviceThread>(new DeviceThread(env, std::move(backend)));
+}
+
+DeviceThread::Channel DeviceThread::openChannel(Napi::Env env) {
+  Channel channel = Channel::New(env, "ocrnet device", 0, 1);
+  channel.Unref(env);  // an idle device does not keep the process alive
+  return channel;
+}
+
+DeviceThread::DeviceThread(Napi::Env env, std::unique_ptr<Backend> backend)
+    : env_(env),
+      backend_(std::move(backend)),
+      channel_(openChannel(env)),
+      queue_([this] { backend_->startThread(); }) {
+  // Hooks run last to first: this one before the channel's own, so that the thread is gone when the channel
+  // closes.
+  napi_add_env_cleanup_hook(env_, onEnvironmentExit, this);
+}
+
+DeviceThread::~DeviceThread() { finish(); }
+
+Napi::Promise DeviceThread::submit(Napi::Env env, Work work, Result result,
+                                   std::vector<Napi::ObjectReference> kept) {
+  if (closing_) throw Error("DISPOSED", "The device was disposed");
+  return enqueue(env, std::move(work), std::move(result), std::move(kept));
+}
+
+Napi::Promise DeviceThread::enqueue(Napi::Env env, Work work, Result result,
+                                    std::vector<Napi::ObjectReference> kept) {
+  auto* task = new Task{shared_from_this(), Napi::Promise::Deferred::New(env),
+                        std::move(work),    std::move(result),
+                        std::move(kept),    nullptr};
+  const Napi::Promise promise = task->deferred.Promise();
+  if (pending_++ == 0) channel_.Ref(env);
+  queue_.post([this, task] {
+    try {
+      task->work();
+    } catch (...) {
+      task->error = std::current_exception();
+    }
+    task->work = nullptr;  // what it holds is freed on this thread
+    // Fails only while the environment ends; then nobody may touch the task's references any more, so it
+    // stays.
+    channel_.NonBlockingCall(task);
+  });
+  return promise;
+}
+
+void DeviceThread::settle(Napi::Env env, Napi::Function, std::nullptr_t*, Task* task) {
+  const std::unique_ptr<Task> owner(task);
+  if (env == nullptr) return;  // the environment ends
+  if (--task->device->pending_ == 0) task->device->channel_.Unref(env);
+  try {
+    if (task->error) throw toJavaScript(env, task->error);
+    task->deferred.Resolve(convertingErrors(env, [&] { return task->result(env); }));
+  } catch (const Napi::Error& error) {
+    task->deferred.Reject(error.Value());
+  }
+}
+
+std::weak_ptr<Executable> DeviceThread::load(ValidPlan plan, std::shared_ptr<Weights> weights) {
+  return *executables_.insert(backend_->load(std::move(plan), std::move(weights))).first;
+}
+
+void DeviceThread::unload(std::weak_ptr<Executable> executable) {
+  // Refused once closed, when everything is freed anyway.
+  queue_.post([this, executable] { executables_.erase(executable.lock()); });
+}
+
+Napi::Promise DeviceThread::close(Napi::Env env) {
+  if (finished_) {
+    const auto done = Napi::Promise::Deferred::New(env);
+    done.Resolve(env.Undefined());
+    return done.Promise();
+  }
+  closing_ = true;
+  queue_.stopping()->store(true, std::memory_order_relaxed);
+  return enqueue(
+      env, [this] { executables_.clear(); },
+      [this](Napi::Env settled) {
+        if (pending_ == 0) finish();
+        return settled.Undefined();
+      },
+      {});
+}
+
+void DeviceThread::finish() {
+  if (finished_) return;
+  finished_ = closing_ = true;
+  queue_.close();
+  executables_.clear();
+  channel_.Release();
+  napi_remove_env_cleanup_hook(env_, onEnvironmentExit, this);
+}
+
+void DeviceThread::onEnvironmentExit(void* self) {
+  auto& device = *static_cast<DeviceThread*>(self);
+  device.finished_ = device.closing_ = true;
+  device.queue_.close();
+  device.executables_.clear();
+}
+
+}  // namespace ocrnet::bindings

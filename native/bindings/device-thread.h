@@ -1,0 +1,68 @@
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "runtime/backend.h"
+#include "runtime/job-queue.h"
+
+namespace ocrnet::bindings {
+
+/// A backend on its own thread, and the way from there back to the event loop of the environment that opened
+/// it.
+///
+/// Everything is called on the event loop's thread except where it says "on the device's thread". It owns the
+/// loaded plans, so that closing it frees their memory whatever JavaScript still holds.
+class DeviceThread : public std::enable_shared_from_this<DeviceThread> {
+ public:
+  using Work = std::function<void()>;
+  using Result = std::function<Napi::Value(Napi::Env)>;
+
+  static std::shared_ptr<DeviceThread> open(Napi::Env env, std::unique_ptr<Backend> backend);
+  ~DeviceThread();
+  DeviceThread(const DeviceThread&) = delete;
+  DeviceThread& operator=(const DeviceThread&) = delete;
+
+  Backend& backend() { return *backend_; }
+
+  /// Does `work` on the device's thread after all that came before, then settles the promise with `result` or
+  /// with what `work` threw. `kept` are alive until then. Throws Error("DISPOSED") once closed.
+  Napi::Promise submit(Napi::Env env, Work work, Result result, std::vector<Napi::ObjectReference> kept = {});
+
+  /// For `work`: stops for this token (may be null) or because the device closes.
+  Cancellation cancellation(StopFlag token) const { return {std::move(token), queue_.stopping()}; }
+
+  /// On the device's thread.
+  std::weak_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights);
+  /// Frees the plan after the jobs that came before.
+  void unload(std::weak_ptr<Executable> executable);
+
+  /// Stops the run in progress at its next step and fails the jobs behind it; settles when all memory is
+  /// free. May be called again.
+  Napi::Promise close(Napi::Env env);
+
+ private:
+  struct Task;
+  static void settle(Napi::Env env, Napi::Function, std::nullptr_t*, Task* task);
+  static void onEnvironmentExit(void* self);
+  using Channel = Napi::TypedThreadSafeFunction<std::nullptr_t, Task, &DeviceThread::settle>;
+  static Channel openChannel(Napi::Env env);
+
+  DeviceThread(Napi::Env env, std::unique_ptr<Backend> backend);
+  Napi::Promise enqueue(Napi::Env env, Work work, Result result, std::vector<Napi::ObjectReference> kept);
+  void finish();
+
+  napi_env env_;
+  std::unique_ptr<Backend> backend_;
+  std::set<std::shared_ptr<Executable>> executables_;  // changed on the device's thread
+  Channel channel_;
+  std::size_t pending_ = 0;  // tasks that are not settled: they keep the event loop alive
+  bool closing_ = false, finished_ = false;
+  JobQueue queue_;  // last: its thread uses all the others
+};
+
+}  // namespace ocrnet::bindings

@@ -1,0 +1,102 @@
+#include "bindings/device.h"
+
+#include "bindings/arguments.h"
+#include "bindings/program.h"
+#include "bindings/weights.h"
+#include "cpu/backend.h"
+#include "plan/decode.h"
+
+namespace ocrnet::bindings {
+
+namespace {
+
+constexpr int kMaxThreads = 1024;
+
+int threadsOption(const Napi::Value& options) {
+  if (!options.IsObject()) return cpu::availableCores();
+  const Napi::Value threads = options.As<Napi::Object>().Get("threads");
+  if (threads.IsUndefined()) return cpu::availableCores();
+  const double count = threads.IsNumber() ? threads.As<Napi::Number>().DoubleValue() : 0;
+  if (count >= 1 && count <= kMaxThreads && count == static_cast<int>(count)) return static_cast<int>(count);
+  throw Error("INVALID_ARGUMENT", "Invalid threads: expected an integer from 1 to " +
+                                      std::to_string(kMaxThreads) + ", received " +
+                                      std::string(threads.ToString()));
+}
+
+}  // namespace
+
+Napi::Function NativeDevice::define(Napi::Env env) {
+  return DefineClass(
+      env, kName,
+      {method<&NativeDevice::inspect>("inspect"), method<&NativeDevice::createWeights>("createWeights"),
+       method<&NativeDevice::load>("load"), method<&NativeDevice::arenaBytes>("arenaBytes"),
+       method<&NativeDevice::dispose>("dispose")});
+}
+
+Napi::Value NativeDevice::openCpu(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const cpu::Device device = cpu::describeDevice(threadsOption(info[0]));
+  Napi::Object opened = construct(env, env.GetInstanceData<Classes>()->device, Arguments{device});
+  Napi::Object description = Napi::Object::New(env);
+  description.Set("name", "cpu");
+  description.Set("threads", device.threads);
+  description.Set("isa", cpu::isaName(device.isa));
+  description.Set("bfloat16", device.bfloat16);
+  description.Freeze();
+  opened.Set("info", description);
+  return opened;
+}
+
+NativeDevice::NativeDevice(const Napi::CallbackInfo& info) : NativeObject(info) {
+  const auto& [device] = argumentsOf<Arguments>(info);
+  thread_ = convertingErrors(
+      info.Env(), [&] { return DeviceThread::open(info.Env(), std::make_unique<cpu::CpuBackend>(device)); });
+}
+
+Napi::Value NativeDevice::inspect(const Napi::CallbackInfo& info) {
+  const TypedPlan plan = checkTypes(decodePlan(bytesArgument(info[0], "plan")));
+  const std::vector<StepChoice> choices = thread_->backend().inspect(plan);
+  Napi::Array list = Napi::Array::New(info.Env(), choices.size());
+  for (std::uint32_t i = 0; i < choices.size(); ++i) {
+    Napi::Object choice = Napi::Object::New(info.Env());
+    choice.Set("algorithm", choices[i].algorithm);
+    choice.Set("name", choices[i].name);
+    choice.Set("scratchBytes", static_cast<double>(choices[i].scratchBytes));
+    list.Set(i, choice);
+  }
+  return list;
+}
+
+Napi::Value NativeDevice::createWeights(const Napi::CallbackInfo& info) {
+  return NativeWeights::create(info.Env());
+}
+
+Napi::Value NativeDevice::load(const Napi::CallbackInfo& info) {
+  struct LoadState {
+    std::vector<std::byte> bytes;
+    std::shared_ptr<Weights> weights;
+    NativeProgram::Arguments program;
+  };
+  const std::span<const std::byte> bytes = bytesArgument(info[0], "plan");
+  const auto state = std::make_shared<LoadState>();
+  state->bytes.assign(bytes.begin(), bytes.end());
+  state->weights = NativeWeights::unwrap(info[1]).weights();
+  state->program.device = thread_;
+  const auto work = [state, device = thread_.get(), cancellation = thread_->cancellation(nullptr)] {
+    cancellation.check();
+    ValidPlan plan = checkMemory(checkTypes(decodePlan(state->bytes)));
+    state->program.signature = signatureOf(plan.plan());
+    state->program.executable = device->load(std::move(plan), std::move(state->weights));
+  };
+  return thread_->submit(info.Env(), work, [state](Napi::Env env) {
+    return NativeProgram::create(env, std::move(state->program));
+  });
+}
+
+Napi::Value NativeDevice::arenaBytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(thread_->backend().arenaBytes()));
+}
+
+Napi::Value NativeDevice::dispose(const Napi::CallbackInfo& info) { return thread_->close(info.Env()); }
+
+}  // namespace ocrnet::bindings

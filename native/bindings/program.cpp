@@ -1,0 +1,115 @@
+#include "bindings/program.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "bindings/abort-token.h"
+#include "bindings/arguments.h"
+
+namespace ocrnet::bindings {
+
+namespace {
+
+using Ports = std::vector<ProgramSignature::Port>;
+
+/// A run's memory and measurements, shared by the two threads.
+struct RunState {
+  std::vector<std::byte*> inputs, outputs;
+  std::vector<double> stepMs;  // empty unless wanted
+  double elapsedMs = 0;
+};
+
+/// Addresses of the arrays, which are added to `kept`.
+std::vector<std::byte*> collectArrays(const Napi::Value& value, const Ports& ports, const std::string& kind,
+                                      std::vector<Napi::ObjectReference>& kept) {
+  const Napi::Array arrays = arrayArgument(value, ports.size(), kind + "s");
+  std::vector<std::byte*> addresses;
+  for (std::uint32_t i = 0; i < ports.size(); ++i) {
+    const Napi::Value array = arrays.Get(i);
+    addresses.push_back(tensorArgument(array, ports[i].type, kind + " \"" + ports[i].name + "\""));
+    kept.push_back(Napi::Persistent(array.As<Napi::Object>()));
+  }
+  return addresses;
+}
+
+Napi::Value resultOf(Napi::Env env, const RunState& state) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("elapsedMs", state.elapsedMs);
+  if (!state.stepMs.empty()) {
+    auto steps = Napi::Float64Array::New(env, state.stepMs.size());
+    std::copy(state.stepMs.begin(), state.stepMs.end(), steps.Data());
+    result.Set("steps", steps);
+  }
+  return result;
+}
+
+}  // namespace
+
+ProgramSignature signatureOf(const Plan& plan) {
+  const auto ports = [&](const std::vector<Binding>& bindings) {
+    Ports list;
+    for (const auto& [name, tensor] : bindings) list.push_back({name, typeOf(plan.tensors[tensor])});
+    return list;
+  };
+  return {ports(plan.inputs), ports(plan.outputs), plan.steps.size(), plan.arenaBytes};
+}
+
+Napi::Function NativeProgram::define(Napi::Env env) {
+  return DefineClass(env, kName,
+                     {method<&NativeProgram::run>("run"), method<&NativeProgram::arenaBytes>("arenaBytes"),
+                      method<&NativeProgram::dispose>("dispose")});
+}
+
+Napi::Value NativeProgram::create(Napi::Env env, Arguments arguments) {
+  return construct(env, env.GetInstanceData<Classes>()->program, std::move(arguments));
+}
+
+NativeProgram::NativeProgram(const Napi::CallbackInfo& info)
+    : NativeObject(info), program_(std::move(argumentsOf<Arguments>(info))) {}
+
+NativeProgram::~NativeProgram() { unload(); }
+
+Napi::Value NativeProgram::run(const Napi::CallbackInfo& info) {
+  if (disposed_) throw Error("DISPOSED", "The program was disposed");
+  const auto state = std::make_shared<RunState>();
+  std::vector<Napi::ObjectReference> kept;
+  state->inputs = collectArrays(info[0], program_.signature.inputs, "input", kept);
+  state->outputs = collectArrays(info[1], program_.signature.outputs, "output", kept);
+  StopFlag stop;
+  if (info[2].IsObject()) {
+    const auto options = info[2].As<Napi::Object>();
+    if (const Napi::Value token = options.Get("token"); !token.IsUndefined()) {
+      stop = NativeAbortToken::unwrap(token).flag();
+    }
+    if (options.Get("profile").ToBoolean()) state->stepMs.resize(program_.signature.steps);
+  }
+  const Cancellation cancellation = program_.device->cancellation(std::move(stop));
+  const auto work = [state, cancellation, executable = program_.executable] {
+    cancellation.check();
+    const auto loaded = executable.lock();
+    if (!loaded) throw Error("DISPOSED", "The program was disposed");
+    const auto start = std::chrono::steady_clock::now();
+    loaded->run({state->inputs, state->outputs, cancellation, state->stepMs});
+    state->elapsedMs =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  };
+  return program_.device->submit(
+      info.Env(), work, [state](Napi::Env env) { return resultOf(env, *state); }, std::move(kept));
+}
+
+Napi::Value NativeProgram::arenaBytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(program_.signature.arenaBytes));
+}
+
+Napi::Value NativeProgram::dispose(const Napi::CallbackInfo& info) {
+  unload();
+  return info.Env().Undefined();
+}
+
+void NativeProgram::unload() {
+  if (disposed_ || !program_.device) return;
+  disposed_ = true;
+  program_.device->unload(program_.executable);
+}
+
+}  // namespace ocrnet::bindings
