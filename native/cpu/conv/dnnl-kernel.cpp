@@ -6,6 +6,7 @@
 #include <string>
 #include <tuple>
 
+#include "core/error.h"
 #include "cpu/dnnl/context.h"
 
 namespace ocrnet::cpu::conv {
@@ -89,7 +90,14 @@ class KernelCache {
     if (const auto found = kernels_.find(key); found != kernels_.end()) return found->second;
     if (kernels_.size() >= kCapacity) kernels_.clear();
     const ThreadScope scope(threads);
-    return kernels_.emplace(key, std::make_shared<const DnnlKernel>(make())).first->second;
+    try {
+      return kernels_.emplace(key, std::make_shared<const DnnlKernel>(make())).first->second;
+    } catch (const dnnl::error& error) {
+      if (error.status != dnnl_unimplemented) throw;
+      const bool bfloat16 = std::get<Convolution>(key).inputType == DataType::bfloat16;
+      throw Error("UNSUPPORTED", std::string("oneDNN has no ") + (bfloat16 ? "bfloat16" : "such") +
+                                     " convolution on this processor");
+    }
   }
 
  private:
