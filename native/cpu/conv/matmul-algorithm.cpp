@@ -3,15 +3,16 @@
 // oneDNN multiplies rows with gaps at half its speed. So slices are copied, but by pieces that stay in cache:
 // then the copies cost little.
 //
-// Against oneDNN's own 1×1 convolution (GFLOP/s of one core with AVX-512 and AMX; 65×129 pixels):
+// GFLOP/s of one core with AVX-512 and AMX, on 65×129 pixels, against oneDNN's own 1×1 convolution:
 //
-//                 1024→256   256→1024   2048→512   512→2048   512→128   128→512
-//   float32         162         144        164        156        171       136     (convolution 168 152 162
-//   152 171 146) bfloat16       1230        1138        806        905       1139       841     (convolution
-//   1102 1034 897 495 1056 846)
+//                            1024→256  256→1024  2048→512  512→2048  512→128  128→512
+//   float32   matmul              162       144       164       156      171      136
+//             convolution         168       152       162       152      171      146
+//   bfloat16  matmul             1230      1138       806       905     1139      841
+//             convolution        1102      1034       897       495     1056      846
 //
-// and with 512 of 1024 channels as input, 128×256 pixels, 512→256: 150 (135) in float32, 735 (466) in
-// bfloat16.
+// 512→256 on 128×256 pixels that are half the channels of a wider tensor: matmul in pieces 150 in float32,
+// 735 in bfloat16; convolution of a whole copy 135 and 466.
 
 #include <algorithm>
 
@@ -23,11 +24,12 @@ namespace ocrnet::cpu::conv {
 namespace {
 
 /// Time relative to oneDNN's convolution, from the table above.
-constexpr struct { double float32, bfloat16; } kShareOfConvolution{1.01, 0.9};
+constexpr double kShareInFloat32 = 1.01, kShareInBfloat16 = 0.9;
 
-constexpr std::int64_t kPieceBytes = 512
-                                     << 10;  // of x and y: fits a core's second-level cache, with the filter
-constexpr std::int64_t kPieceMultiple = 16;  // pixels: whole blocks of oneDNN's kernels
+/// Of x and y together: fits a core's second-level cache, with the filter.
+constexpr std::int64_t kPieceBytes = 512 << 10;
+/// Pixels: whole blocks of oneDNN's kernels.
+constexpr std::int64_t kPieceMultiple = 16;
 
 std::int64_t divideUp(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t roundUp(std::int64_t a, std::int64_t b) { return divideUp(a, b) * b; }
@@ -62,8 +64,8 @@ bool supports(const Problem& problem) {
 Estimate estimate(const Problem& problem, const Device& device) {
   const DnnlSchedule plan = schedule(problem, device);
   const double slowdown = plan.piece->isReference() ? kReferenceSlowdown : 1;
-  const double share = problem.convolution.inputType == DataType::bfloat16 ? kShareOfConvolution.bfloat16
-                                                                           : kShareOfConvolution.float32;
+  const double share =
+      problem.convolution.inputType == DataType::bfloat16 ? kShareInBfloat16 : kShareInFloat32;
   return {
       .name = "matmul " + plan.piece->implementation,
       .cost = problem.convolution.flops() * slowdown * share,
