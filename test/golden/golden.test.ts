@@ -1,0 +1,47 @@
+import { expect } from 'chai';
+import { buildSegmenter, type SegmenterOutput } from '../../lib/models/segmenter.js';
+import { operations } from '../../lib/ops/index.js';
+import { goldenNetworks, goldenOperations } from '../support/golden.js';
+import { syntheticImage, syntheticParameter } from '../support/synthetic-weights.js';
+
+describe('golden fixtures', () => {
+  it('have cases for every operation but cast, which PyTorch does not need to judge', () => {
+    const covered = new Set(goldenOperations().map(({ spec }) => spec.name));
+    expect(operations.map(({ name }) => name).filter((name) => !covered.has(name))).to.deep.equal(['cast']);
+  });
+
+  it('fit the specs of their operations: inputs, every attribute, and the types of the outputs', () => {
+    for (const { name, spec, attributes, inputs, outputs } of goldenOperations()) {
+      expect(Object.keys(attributes), name).to.have.members(Object.keys(spec.attributes));
+      expect([...spec.inputs, ...spec.optionalInputs], name).to.include.members(Object.keys(inputs));
+      const types = Object.fromEntries(Object.entries(inputs).map(([key, { type }]) => [key, type]));
+      const given = Object.fromEntries(Object.entries(outputs).map(([key, { type }]) => [key, type]));
+      expect(spec.infer(types, attributes), name).to.deep.equal(given);
+    }
+  });
+
+  it('have the shapes that the networks infer, and scores that vary', () => {
+    for (const { name, config, outputs, ...size } of goldenNetworks()) {
+      const wanted = Object.keys(outputs) as SegmenterOutput[];
+      const graph = buildSegmenter(config, { ...size, outputs: wanted });
+      for (const output of graph.outputs)
+        expect(outputs[output.name]?.type, `${name}: ${output.name}`).to.deep.equal(output.value.type);
+      expect(new Set(outputs.logits?.data).size, name).to.be.above(4);
+    }
+  });
+
+  it('use weights and pictures with the bits that Python computes', () => {
+    const bits = (values: Float32Array) => [...new Uint32Array(values.buffer)].map((word) => word.toString(16));
+    expect({
+      filter: bits(syntheticParameter('backbone.resinit.conv1.weight', [2, 1, 1, 3]).slice(0, 3)),
+      weight: bits(syntheticParameter('backbone.layer1.0.bn2.weight', [2])),
+      bias: bits(syntheticParameter('cls_head.bias', [2])),
+      image: [...syntheticImage(1, 1, 2)],
+    }).to.deep.equal({
+      filter: ['bc1b1a33', 'bc2cae54', 'baea0f58'],
+      weight: ['3eac381d', '3e6f297c'],
+      bias: ['3e579cc8', '3e551efe'],
+      image: [188, 85, 60, 79, 20, 51],
+    });
+  });
+});
