@@ -14,7 +14,9 @@ export function generateEnums(): string {
   const enums = new Map<string, readonly string[]>([['DataType', dataTypes]]);
   for (const { attributes } of operations)
     for (const field of Object.values(attributes)) if (field.kind === 'enum') enums.set(field.name, field.of);
-  const blocks = [...enums].map(([name, words]) => `enum class ${name} : std::uint32_t { ${words.join(', ')} };`);
+  const blocks = [...enums].map(
+    ([name, words]) => `enum class ${name} : std::uint32_t { ${words.join(', ')} };`,
+  );
   return `${notice}\n#include <cstdint>\n\nnamespace ocrnet {\n\n${blocks.join('\n')}\n\ninline constexpr std::uint32_t kDataTypes = ${dataTypes.length};\n\n}  // namespace ocrnet\n`;
 }
 
@@ -77,6 +79,8 @@ struct OpSchema {
   std::vector<bool> readsSlices;
   /// Whether outputs may be channel slices of wider tensors.
   bool writesSlices;
+  /// Whether the output is the inputs side by side in the channels, where some may lie already.
+  bool concatenatesChannels;
 };
 
 /// In the order of Opcode.
@@ -102,13 +106,18 @@ ${decoders.join('\n')}
 const list = (items: readonly string[]) => `{${items.join(', ')}}`;
 const quote = (text: string) => `"${text}"`;
 
-function memoryFacts(inputs: readonly string[], { inPlaceOf, readsSlices, writesSlices }: OpFacts): string {
+function memoryFacts(
+  inputs: readonly string[],
+  { inPlaceOf, readsSlices, writesSlices, concatenatesChannels }: OpFacts,
+): string {
   const reads = inputs.map((name) => String(readsSlices?.includes(name) === true));
-  return `${inPlaceOf === undefined ? -1 : inputs.indexOf(inPlaceOf)}, ${list(reads)}, ${writesSlices === true}`;
+  return `${inPlaceOf === undefined ? -1 : inputs.indexOf(inPlaceOf)}, ${list(reads)}, ${writesSlices === true}, ${concatenatesChannels === true}`;
 }
 
 function cppType(field: Field): string {
-  return { int: 'std::int32_t', float: 'float', bool: 'bool', enum: field.kind === 'enum' ? field.name : '' }[field.kind];
+  return { int: 'std::int32_t', float: 'float', bool: 'bool', enum: field.kind === 'enum' ? field.name : '' }[
+    field.kind
+  ];
 }
 
 function fieldKind(field: Field): number {

@@ -100,15 +100,37 @@ class Liveness {
   std::vector<bool> written_;
 };
 
+/// Whether an input lies exactly where a concatenation would copy it to.
+bool liesInConcatenation(const Plan& plan, const Step& step, std::size_t input) {
+  const TensorInfo& y = plan.tensors[step.outputs[0]];
+  const TensorInfo& x = plan.tensors[step.inputs[input]];
+  std::int64_t channelsBefore = 0;
+  for (std::size_t i = 0; i < input; ++i) {
+    if (step.inputs[i] != kAbsent) channelsBefore += plan.tensors[step.inputs[i]].channels();
+  }
+  const auto offset = y.offset + static_cast<std::uint64_t>(channelsBefore * bytesPerElement(y.dataType));
+  return x.storage == Storage::arena && y.storage == Storage::arena && x.pixelStride == y.pixelStride &&
+         x.offset == offset;
+}
+
+/// Whether the operation may write its output over this input because both are the same memory, element for
+/// element.
+bool mayCoincide(const Plan& plan, const Step& step, const OpSchema& schema, std::size_t output,
+                 std::size_t input) {
+  if (output != 0) return false;
+  if (schema.concatenatesChannels) return liesInConcatenation(plan, step, input);
+  return schema.inPlaceOf == static_cast<int>(input) &&
+         sameMemory(plan.tensors[step.outputs[0]], plan.tensors[step.inputs[input]]);
+}
+
 void checkOverlaps(const Plan& plan, const Step& step, const OpSchema& schema, const std::string& where) {
   for (std::size_t o = 0; o < step.outputs.size(); ++o) {
     if (step.outputs[o] == kAbsent) continue;
     const std::string output = "its output \"" + std::string(schema.outputs[o]) + "\"";
     for (std::size_t i = 0; i < step.inputs.size(); ++i) {
       if (step.inputs[i] == kAbsent || !overlap(plan, step.outputs[o], step.inputs[i])) continue;
-      const bool inPlace = o == 0 && schema.inPlaceOf == static_cast<int>(i) &&
-                           sameMemory(plan.tensors[step.outputs[o]], plan.tensors[step.inputs[i]]);
-      if (!inPlace) fail(where, output + " overlaps its input \"" + std::string(schema.inputs[i]) + "\"");
+      if (mayCoincide(plan, step, schema, o, i)) continue;
+      fail(where, output + " overlaps its input \"" + std::string(schema.inputs[i]) + "\"");
     }
     for (std::size_t other = 0; other < o; ++other) {
       if (step.outputs[other] != kAbsent && overlap(plan, step.outputs[o], step.outputs[other])) {

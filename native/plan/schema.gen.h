@@ -166,6 +166,8 @@ struct OpSchema {
   std::vector<bool> readsSlices;
   /// Whether outputs may be channel slices of wider tensors.
   bool writesSlices;
+  /// Whether the output is the inputs side by side in the channels, where some may lie already.
+  bool concatenatesChannels;
 };
 
 /// In the order of Opcode.
@@ -173,49 +175,49 @@ inline const std::vector<OpSchema>& opSchemas() {
   static const std::vector<OpSchema> schemas{
     {"normalizeImage", {"image", "scale", "shift"}, 3, {"y"},
      {{"reverseChannels", 2}, {"outputType", 2}},
-     -1, {false, false, false}, false},
+     -1, {false, false, false}, false, false},
     {"conv2d", {"x", "filter", "bias", "residual"}, 2, {"y"},
      {{"stride", 0}, {"padding", 0}, {"dilation", 0}, {"groups", 0}, {"activation", 4}, {"negativeSlope", -1}, {"outputType", 2}},
-     3, {true, false, false, true}, true},
+     3, {true, false, false, true}, true, false},
     {"batchNorm", {"x", "weight", "bias", "runningMean", "runningVariance"}, 5, {"y"},
      {{"epsilon", -1}},
-     -1, {false, false, false, false, false}, false},
+     -1, {false, false, false, false, false}, false, false},
     {"scaleShift", {"x", "scale", "shift", "residual"}, 3, {"y"},
      {{"activation", 4}, {"negativeSlope", -1}},
-     0, {true, false, false, true}, true},
+     0, {true, false, false, true}, true, false},
     {"activate", {"x"}, 1, {"y"},
      {{"activation", 4}, {"negativeSlope", -1}},
-     0, {true}, true},
+     0, {true}, true, false},
     {"add", {"a", "b"}, 2, {"y"},
      {{"activation", 4}, {"negativeSlope", -1}},
-     0, {true, true}, true},
+     0, {true, true}, true, false},
     {"concat", {"a", "b", "c", "d", "e", "f"}, 2, {"y"},
      {},
-     -1, {true, true, true, true, true, true}, true},
+     -1, {true, true, true, true, true, true}, true, true},
     {"cast", {"x"}, 1, {"y"},
      {{"outputType", 2}},
-     -1, {true}, true},
+     -1, {true}, true, false},
     {"maxPool2d", {"x"}, 1, {"y"},
      {{"kernel", 0}, {"stride", 0}, {"padding", 0}, {"ceilMode", 2}},
-     -1, {true}, true},
+     -1, {true}, true, false},
     {"adaptiveAveragePool2d", {"x"}, 1, {"y"},
      {{"height", 0}, {"width", 0}},
-     -1, {true}, true},
+     -1, {true}, true, false},
     {"resizeBilinear", {"x", "residual"}, 1, {"y"},
      {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"activation", 4}, {"negativeSlope", -1}},
-     1, {true, true}, true},
+     1, {true, true}, true, false},
     {"spatialSoftmax", {"logits"}, 1, {"regions"},
      {{"scale", -1}},
-     -1, {true}, false},
+     -1, {true}, false, false},
     {"aggregateRegions", {"regions", "features"}, 2, {"y"},
      {},
-     -1, {false, true}, false},
+     -1, {false, true}, false, false},
     {"attendRegions", {"query", "key", "value"}, 3, {"y"},
      {{"scale", -1}, {"activation", 4}, {"negativeSlope", -1}},
-     -1, {true, false, false}, true},
+     -1, {true, false, false}, true, false},
     {"resizeArgmax", {"logits"}, 1, {"labels", "confidence"},
      {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"labelType", 2}},
-     -1, {false}, false},
+     -1, {false}, false, false},
   };
   return schemas;
 }
