@@ -1,16 +1,16 @@
 // `npm run bench -- models [--against onnxruntime] [--json]`: measures this checkout on this machine.
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
-import { precisions } from '../lib/compile/passes/assign-precision.js';
+import { type Precision, precisions } from '../lib/compile/passes/assign-precision.js';
 import { writeFileAtomic } from '../lib/files.js';
-import { describeMachine } from '../lib/runtime/device.js';
+import { openDevice } from '../lib/runtime/device.js';
 import { provenance } from './machine.js';
 import { benchModels, type ModelBenchResult } from './models.js';
 
 interface ModelsFlags {
   readonly model: string[];
   readonly input: string;
-  readonly precision?: (typeof precisions)[number];
+  readonly precision?: Precision;
   readonly against?: string;
   readonly threads: number;
   readonly runs: number;
@@ -39,12 +39,11 @@ program
   .option('--out <file>', 'also write the results with machine, commit and date')
   .action(async (flags: ModelsFlags) => {
     const [height, width] = flags.input.split('x').map(Number) as [number, number];
-    const supported = describeMachine().bfloat16 ? precisions : (['float32'] as const);
     const results = await benchModels({
       models: flags.model,
       height,
       width,
-      precisions: flags.precision ? [flags.precision] : supported,
+      precisions: flags.precision ? [flags.precision] : await supportedPrecisions(),
       against: flags.against === 'onnxruntime',
       threads: flags.threads,
       runs: flags.runs,
@@ -53,6 +52,11 @@ program
       await writeFileAtomic(flags.out, `${JSON.stringify({ ...provenance(), results }, null, 2)}\n`);
     console.log(flags.json ? JSON.stringify(results, null, 2) : results.map(line).join('\n'));
   });
+
+async function supportedPrecisions(): Promise<readonly Precision[]> {
+  await using device = await openDevice();
+  return precisions.filter((precision) => device.supports(precision));
+}
 
 const line = ({
   model,

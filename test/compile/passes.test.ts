@@ -80,6 +80,20 @@ describe('inference passes', () => {
     expect([...bias.source.compute(norms)]).to.deep.equal([10 - 7.5, 20 - 6]);
   });
 
+  it('leave no addition in a sum of convolutions and something else', () => {
+    const g = new GraphBuilder();
+    const x = input(g, 'x', [1, 4, 4, 8]);
+    const [a, b] = [conv(g.at('a'), x, 8), conv(g.at('b'), x, 8)];
+    const inner = g.at('inner').add(add, { a, b }, noActivation).y;
+    const outer = g.at('outer').add(add, { a: inner, b: x }, noActivation).y;
+    g.output('y', relu(g.at('relu'), outer));
+    const lowered = lower(g.build(), 'float32');
+    expect(names(lowered)).to.deep.equal(['conv2d', 'conv2d']);
+    expect(lowered.nodes[0]?.inputs.residual).to.equal(x);
+    expect(lowered.nodes[1]?.inputs.residual).to.equal(lowered.nodes[0]?.outputs.y);
+    expect(lowered.nodes.map(({ attributes }) => attributes.activation)).to.deep.equal(['none', 'relu']);
+  });
+
   it('keep an activation that comes before a sum out of the residual form', () => {
     const g = new GraphBuilder();
     const x = input(g, 'x', [1, 4, 4, 8]);

@@ -1,65 +1,74 @@
 import { type Graph, type Node, producersOf, readersOf, type Value } from '../../ir/graph.js';
 import { erase } from '../../ir/op.js';
-import { rewrite } from '../../ir/rewrite.js';
+import { type Rewriter, rewrite } from '../../ir/rewrite.js';
+import { noActivation } from '../../ops/epilogue.js';
 import { activate, add } from '../../ops/index.js';
 import { hasActivation, soleProducer } from './match.js';
 
 const addSpec = erase(add);
 const activateSpec = erase(activate);
 
+/** A tree of additions, flat: what is added up, and whatever of it can add the others as its residual. */
+interface Sum {
+  readonly terms: readonly Value[];
+  readonly hosts: readonly Node[];
+}
+
 /**
- * A sum becomes the residual of the operation that computes one of its terms. The operation moves to the place of the sum,
- * where both terms are known; of two that could take it, the later one does.
+ * Additions become residuals of the operations that compute their terms. A tree of additions is one sum: it starts with
+ * the terms that nothing can take, and every operation that can adds its own result to what there is so far. All of them
+ * move to the place of the last addition, where every term is known.
  */
 export function fuseResidual(graph: Graph): Graph {
   const producers = producersOf(graph);
   const readers = readersOf(graph);
-  const position = new Map(graph.nodes.map((node, index) => [node, index]));
+  const producerOf = (value: Value) => soleProducer(value, producers, readers);
+  const isInnerSum = (node: Node | undefined): node is Node => node?.spec === addSpec && !hasActivation(node);
+  const canHost = (node: Node | undefined): node is Node =>
+    node?.spec.facts.epilogue?.residual === true && !node.inputs.residual && !hasActivation(node);
 
-  const host = (sum: Node): { node: Node; residual: Value } | undefined => {
-    const { a, b } = sum.inputs as { a: Value; b: Value };
-    return (
-      [
-        [a, b],
-        [b, a],
-      ] as const
-    )
-      .map(([term, residual]) => ({ node: soleProducer(term, producers, readers), residual }))
-      .filter((one): one is { node: Node; residual: Value } => {
-        const { node } = one;
-        return (
-          node !== undefined &&
-          node.spec.facts.epilogue?.residual === true &&
-          !node.inputs.residual &&
-          !hasActivation(node)
-        );
-      })
-      .sort((one, other) => (position.get(other.node) as number) - (position.get(one.node) as number))[0];
+  const sums = new Map<Node, Sum>();
+  const gone = new Set<Node>();
+  const flatten = (value: Value): Value[] => {
+    const node = producerOf(value);
+    if (!isInnerSum(node)) return [value];
+    gone.add(node);
+    return Object.values(node.inputs).flatMap(flatten);
   };
-
-  const fused = new Map<Node, { node: Node; residual: Value }>();
-  const deferred = new Set<Node>();
-  for (const node of graph.nodes) {
-    const found = node.spec === addSpec ? host(node) : undefined;
-    if (!found || deferred.has(found.node)) continue;
-    fused.set(node, found);
-    deferred.add(found.node);
+  for (const node of graph.nodes.toReversed()) {
+    if (node.spec !== addSpec || gone.has(node)) continue;
+    const terms = Object.values(node.inputs).flatMap(flatten);
+    const hosts = terms.map(producerOf).filter(canHost);
+    sums.set(node, { terms, hosts });
+    for (const host of hosts) gone.add(host);
   }
 
   return rewrite(graph, (node, pen) => {
-    if (deferred.has(node)) return;
-    const found = fused.get(node);
-    if (!found) {
-      pen.emitFor(node);
-      return;
-    }
-    const { activation, negativeSlope } = node.attributes as { activation: string; negativeSlope: number };
-    const emitted = pen.emitFor(found.node, {
-      inputs: { ...pen.mapAll(found.node.inputs), residual: pen.map(found.residual) },
-      attributes: { ...found.node.attributes, activation, negativeSlope },
-    });
-    pen.replace(node.outputs.y as Value, emitted.outputs.y as Value);
+    if (gone.has(node)) return;
+    const sum = sums.get(node);
+    if (sum) emitSum(node, sum, pen);
+    else pen.emitFor(node);
   });
+}
+
+function emitSum(root: Node, { terms, hosts }: Sum, pen: Rewriter): void {
+  const hosted = new Set(hosts.map((host) => host.outputs.y));
+  const [first, ...others] = terms.filter((term) => !hosted.has(term)).map((term) => pen.map(term));
+  const { activation, negativeSlope } = root.attributes as { activation: string; negativeSlope: number };
+  const last = { activation, negativeSlope };
+  let total = first;
+  others.forEach((term, i) => {
+    const epilogue = i === others.length - 1 && hosts.length === 0 ? last : noActivation;
+    total = pen.emit(addSpec, { a: total as Value, b: term }, epilogue, root.path).outputs.y;
+  });
+  hosts.forEach((host, i) => {
+    const emitted = pen.emitFor(host, {
+      inputs: { ...pen.mapAll(host.inputs), ...(total && { residual: total }) },
+      attributes: { ...host.attributes, ...(i === hosts.length - 1 ? last : noActivation) },
+    });
+    total = emitted.outputs.y;
+  });
+  pen.replace(root.outputs.y as Value, total as Value);
 }
 
 /** An activation becomes the last thing that the operation before it does. */
