@@ -13,6 +13,6 @@ export function defaultModelFile(): string {
   const path = fileURLToPath(new URL(`../../models/${fileName}`, import.meta.url));
   if (existsSync(path)) return path;
   throw new OcrnetError('FILE_NOT_FOUND', `This copy of ocrnet has no models/${fileName}`, {
-    expected: 'a weights file, or the name of a network, as the model',
+    expected: 'another model: a weights file, or the name of a network (on the command line, --model)',
   });
 }

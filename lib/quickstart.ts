@@ -1,0 +1,79 @@
+import { basename, extname, join } from 'node:path';
+import sharp from 'sharp';
+import { classBars } from './cli/class-bars.js';
+import { formatError } from './cli/command-line.js';
+import { formatMs } from './cli/format.js';
+import { makeFolder, writeSegmentation } from './cli/segmentation-files.js';
+import { processTerminal, type Terminal } from './cli/terminal.js';
+import { invalidArgument, OcrnetError } from './errors.js';
+import { writeFileAtomic } from './files.js';
+import { renderScene } from './image/render-scene.js';
+import { defaultModelFile } from './serve/default-model.js';
+import { loadModel } from './serve/load-model.js';
+import type { Model } from './serve/model.js';
+
+const folder = join('out', 'quickstart');
+
+/** `npm run quickstart [-- picture]`: segments the picture, or a street that it renders, and shows what came out. */
+export async function quickstart(args: readonly string[], terminal = processTerminal): Promise<void> {
+  try {
+    if (args.length > 1)
+      throw invalidArgument('arguments', 'one picture at most (npx ocrnet segment takes many)', args);
+    await makeFolder(folder);
+    const picture = args[0] ?? (await renderPicture());
+    await using model = await loadBestModel(terminal);
+    const startMs = performance.now();
+    const segmentation = await model.segment(picture, { regions: model.config.context.kind === 'ocr' });
+    const name = basename(picture, extname(picture));
+    const files = await writeSegmentation(segmentation, folder, name);
+    const totalMs = performance.now() - startMs;
+    const { width, height, networkMs } = segmentation;
+    const regions = files.filter((file) => file.includes('.region-')).length;
+    terminal.print(
+      [
+        '',
+        `${picture}: ${width}x${height}, network ${formatMs(networkMs)} on ${model.device.threads} threads, in all ${formatMs(totalMs)}`,
+        '',
+        ...classBars(segmentation, terminal),
+        '',
+        ...files.filter((file) => !file.includes('.region-')).map((file) => `  ${file}`),
+        ...(regions > 0 ? [`  ${join(folder, name)}.region-*.png: the ${regions} soft object regions`] : []),
+        '',
+        'Next:',
+        '  npm run quickstart -- picture.jpg                          a picture of yours',
+        '  npx ocrnet segment *.jpg --out results                     many',
+        '  npx ocrnet summary ocrnet-hrnet-w48 --input 1x512x1024x3   what a network costs',
+        '  npx ocrnet doctor                                          what this machine has',
+      ].join('\n'),
+    );
+  } catch (error) {
+    terminal.note(formatError(error));
+    process.exitCode = 1;
+  }
+}
+
+async function renderPicture(): Promise<string> {
+  const { data, width, height } = renderScene();
+  const path = join(folder, 'picture.png');
+  await writeFileAtomic(
+    path,
+    await sharp(data, { raw: { width, height, channels: 3 } })
+      .png()
+      .toBuffer(),
+  );
+  return path;
+}
+
+/** The trained network. In a copy without it one with random weights, which shows how fast it is and nothing else. */
+async function loadBestModel(terminal: Terminal): Promise<Model> {
+  try {
+    return await loadModel(defaultModelFile());
+  } catch (error) {
+    if (!(error instanceof OcrnetError && error.code === 'FILE_NOT_FOUND')) throw error;
+    terminal.note(`${error.message}.`);
+    return await loadModel('ocrnet-hrnet-w18-small', {
+      classes: 11,
+      onWarning: (message) => terminal.note(`WARNING: ${message}`),
+    });
+  }
+}
