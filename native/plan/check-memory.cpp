@@ -52,29 +52,35 @@ Region scratchOf(const Step& step) {
 /// Follows the steps and knows which tensors hold their values.
 class Liveness {
  public:
-  explicit Liveness(const Plan& plan) : plan_(plan), written_(plan.tensors.size()) {}
+  explicit Liveness(const Plan& plan) : plan_(plan), states_(plan.tensors.size(), State::untouched) {}
 
-  /// Whether each byte of a tensor was written, as a whole, as slices or as a slice of something wider.
+  /// Whether a tensor has its value. One that no step writes under its own number is a view: of its slices,
+  /// or of something wider.
   bool holds(std::uint32_t tensor) const {
     const TensorInfo& info = plan_.tensors[tensor];
     if (info.storage == Storage::parameter || info.storage == Storage::input) return true;
-    if (written_[tensor]) return true;
+    if (states_[tensor] != State::untouched) return states_[tensor] == State::written;
     return info.storage == Storage::arena && coveredBySlices(info);
   }
 
-  bool isWritten(std::uint32_t tensor) const { return written_[tensor]; }
+  bool wasWritten(std::uint32_t tensor) const { return states_[tensor] != State::untouched; }
 
   void write(std::uint32_t tensor) {
     if (plan_.tensors[tensor].storage == Storage::arena) overwrite(regionOf(plan_.tensors[tensor]));
-    written_[tensor] = true;
+    states_[tensor] = State::written;
+  }
+
+  /// A tensor that a step wrote over with the same values.
+  void restore(std::uint32_t tensor) {
+    if (states_[tensor] == State::lost) states_[tensor] = State::written;
   }
 
   /// What lay there is lost.
   void overwrite(const Region& region) {
-    for (std::size_t i = 0; i < written_.size(); ++i) {
-      if (written_[i] && plan_.tensors[i].storage == Storage::arena &&
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      if (states_[i] == State::written && plan_.tensors[i].storage == Storage::arena &&
           overlap(regionOf(plan_.tensors[i]), region)) {
-        written_[i] = false;
+        states_[i] = State::lost;
       }
     }
   }
@@ -83,9 +89,10 @@ class Liveness {
   bool coveredBySlices(const TensorInfo& info) const {
     const Region whole = regionOf(info);
     std::vector<RowPart> parts;
-    for (std::size_t i = 0; i < written_.size(); ++i) {
+    for (std::size_t i = 0; i < states_.size(); ++i) {
       const TensorInfo& other = plan_.tensors[i];
-      if (!written_[i] || other.storage != Storage::arena || other.dataType != info.dataType) continue;
+      if (states_[i] != State::written || other.storage != Storage::arena || other.dataType != info.dataType)
+        continue;
       if (const auto part = heldPart(whole, regionOf(other))) parts.push_back(*part);
     }
     std::ranges::sort(parts, {}, &RowPart::first);
@@ -96,8 +103,10 @@ class Liveness {
     return covered == whole.width;
   }
 
+  enum class State { untouched, written, lost };
+
   const Plan& plan_;
-  std::vector<bool> written_;
+  std::vector<State> states_;
 };
 
 /// Whether an input lies exactly where a concatenation would copy it to.
@@ -167,10 +176,15 @@ void checkStep(const Plan& plan, const Step& step, Liveness& liveness) {
   if (step.scratchBytes > 0) liveness.overwrite(scratchOf(step));
   for (const std::uint32_t output : step.outputs) {
     if (output == kAbsent) continue;
-    if (plan.tensors[output].storage == Storage::output && liveness.isWritten(output)) {
-      fail(where, "writes output \"" + plan.outputs[plan.tensors[output].index].name + "\" a second time");
+    if (liveness.wasWritten(output)) {
+      fail(where, "writes tensor " + std::to_string(output) + " a second time");
     }
     liveness.write(output);
+  }
+  if (!schema.concatenatesChannels) return;
+  for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+    // It was not moved: the output holds it as it was.
+    if (step.inputs[i] != kAbsent && liesInConcatenation(plan, step, i)) liveness.restore(step.inputs[i]);
   }
 }
 
@@ -192,7 +206,7 @@ ValidPlan checkMemory(TypedPlan typed) {
   Liveness liveness(plan);
   for (const Step& step : plan.steps) checkStep(plan, step, liveness);
   for (const auto& [name, tensor] : plan.outputs) {
-    if (!liveness.isWritten(tensor)) fail("output \"" + name + "\"", "is never written");
+    if (!liveness.holds(tensor)) fail("output \"" + name + "\"", "is never written");
   }
   return ValidPlan(std::move(typed));
 }
