@@ -14,6 +14,8 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
+std::int64_t roundedClasses(const AttendRegions& a) { return (a.classes + kLanes - 1) / kLanes * kLanes; }
+
 /// Softmax over the first `classes` of a row of whole vectors.
 void softmax(float* row, std::int64_t classes) {
   const std::int64_t padded = (classes + kLanes - 1) / kLanes * kLanes;
@@ -46,26 +48,30 @@ const float* floatQueries(const AttendRegions& a, const BFloat16* queries, std::
   return a.queries;
 }
 
-template <class T, class Activate>
-void attendBlock(const AttendRegions& a, std::int64_t firstPixel, std::int64_t pixels, Activate activate) {
-  const std::int64_t paddedClasses = (a.classes + kLanes - 1) / kLanes * kLanes;
+/// relation (pixels, padded classes) = softmax(scale · query · keyᵀ)
+void relate(const AttendRegions& a, const float* queries, std::int64_t stride, std::int64_t pixels) {
+  const std::int64_t paddedClasses = roundedClasses(a);
   const Vec scale = broadcast(a.scale);
-  std::int64_t stride = a.query.stride;
-  const float* const queries =
-      floatQueries(a, static_cast<const T*>(a.query.data) + firstPixel * stride, pixels, &stride);
   product(queries, stride, pixels, a.packedKey, a.depth, a.classes,
           [&](std::int64_t pixel, std::int64_t k, Vec sum) {
             store(a.relation + pixel * paddedClasses + k, mul(scale, sum));
           });
-
   for (std::int64_t i = 0; i < pixels; ++i) softmax(a.relation + i * paddedClasses, a.classes);
+}
+
+template <class T>
+void attendBlock(const AttendRegions& a, std::int64_t firstPixel, std::int64_t pixels) {
+  std::int64_t stride = a.query.stride;
+  const T* const query = static_cast<const T*>(a.query.data) + firstPixel * stride;
+  const float* const queries = floatQueries(a, query, pixels, &stride);
+  relate(a, queries, stride, pixels);
 
   T* const y = static_cast<T*>(a.y.data) + firstPixel * a.y.stride;
-  product(a.relation, paddedClasses, pixels, a.packedValue, a.classes, a.channels,
+  product(a.relation, roundedClasses(a), pixels, a.packedValue, a.classes, a.channels,
           [&](std::int64_t pixel, std::int64_t c, Vec sum) {
             T* const out = y + pixel * a.y.stride + c;
-            if (c + kLanes <= a.channels) return store(out, activate(sum), Whole{});
-            store(out, activate(sum), First{a.channels - c});
+            if (c + kLanes <= a.channels) return store(out, activated(sum, a.epilogue), Whole{});
+            store(out, activated(sum, a.epilogue), First{a.channels - c});
           });
 }
 
@@ -89,12 +95,10 @@ void packPanels(DataType type, const void* matrix, std::int64_t rows, std::int64
 
 void attendRegions(const AttendRegions& a, Range pixels) {
   withFloatType(a.type, [&](auto type) {
-    withActivation(a.epilogue, [&](auto activate) {
-      for (std::int64_t pixel = pixels.first; pixel < pixels.end; pixel += kAttendedPixels) {
-        const std::int64_t rest = pixels.end - pixel;
-        attendBlock<decltype(type)>(a, pixel, rest < kAttendedPixels ? rest : kAttendedPixels, activate);
-      }
-    });
+    for (std::int64_t pixel = pixels.first; pixel < pixels.end; pixel += kAttendedPixels) {
+      const std::int64_t rest = pixels.end - pixel;
+      attendBlock<decltype(type)>(a, pixel, rest < kAttendedPixels ? rest : kAttendedPixels);
+    }
   });
 }
 

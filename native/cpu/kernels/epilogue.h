@@ -36,6 +36,13 @@ inline void withActivation(const Epilogue& epilogue, const Body& body) {
   }
 }
 
+/// The same, chosen for each vector: for results that are dear enough, where the loops need not exist four
+/// times.
+inline Vec activated(Vec x, const Epilogue& epilogue) {
+  withActivation(epilogue, [&](auto activate) { x = activate(x); });
+  return x;
+}
+
 /// body(T{}) with the element type of activations.
 template <class Body>
 inline void withFloatType(DataType type, const Body& body) {
