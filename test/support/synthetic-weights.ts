@@ -42,10 +42,12 @@ export function syntheticParameter(name: string, shape: Shape): Float32Array {
     (product, scale) => product * (scale.pattern.test(name) ? scale.factor : 1),
     1,
   );
-  return Float32Array.from(
-    hashWords(name, elementCount(shape)),
-    (word) => Math.fround(spread((word >>> 8) * 2 ** -24)) * factor,
-  );
+  // Loops, not callbacks: the large networks have tens of millions of numbers.
+  const words = hashWords(name, elementCount(shape));
+  const values = new Float32Array(words.length);
+  for (let i = 0; i < words.length; i++)
+    values[i] = Math.fround(spread(((words[i] as number) >>> 8) * 2 ** -24)) * factor;
+  return values;
 }
 
 /** RGB bytes (N, H, W, 3). */
@@ -56,12 +58,14 @@ export function syntheticImage(batch: number, height: number, width: number): Ui
 function hashWords(name: string, count: number): Uint32Array {
   let start = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) start = Math.imul(start ^ byte, 0x01000193);
-  return Uint32Array.from({ length: count }, (_, i) => {
+  const words = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
     let x = (Math.imul(i, 0x9e3779b9) + start) | 0;
     x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
     x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-    return x ^ (x >>> 16);
-  });
+    words[i] = x ^ (x >>> 16);
+  }
+  return words;
 }
 
 function fileShape({ value, source }: Parameter): Shape {
