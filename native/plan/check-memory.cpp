@@ -150,8 +150,8 @@ void checkOverlaps(const Plan& plan, const Step& step, const OpSchema& schema, c
 }
 
 void checkScratch(const Plan& plan, const Step& step, const std::string& where) {
-  if (step.scratchBytes == 0) return;
   checkBounds(step.scratchOffset, step.scratchBytes, kAlignment, plan, where + "'s scratch");
+  if (step.scratchBytes == 0) return;
   const Region scratch = scratchOf(step);
   for (const auto* tensors : {&step.inputs, &step.outputs}) {
     for (const std::uint32_t tensor : *tensors) {

@@ -98,7 +98,7 @@ int main() {
   const auto below = [&](std::size_t end) {
     return std::uniform_int_distribution<std::size_t>(0, end - 1)(random);
   };
-  for (int round = 0; round < 20000; ++round) {
+  for (int round = 0; round < 50000; ++round) {
     changed = good;
     const std::size_t changes = 1 + below(4);
     for (std::size_t i = 0; i < changes; ++i) {
