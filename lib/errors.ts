@@ -47,7 +47,7 @@ export function invalidArgument(what: string, expected: string, received: unknow
 }
 
 /** A value as an error message shows it: its text and its type, never more than a line. */
-export function describe(value: unknown): string {
+export function describe(value: unknown, nested = false): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'string')
     return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value);
@@ -55,6 +55,8 @@ export function describe(value: unknown): string {
     return String(value);
   if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`;
   if (Array.isArray(value))
-    return value.length <= 8 ? `[${value.map(describe).join(', ')}]` : `an array of ${value.length}`;
+    return value.length <= 8 && !nested
+      ? `[${value.map((item) => describe(item, true)).join(', ')}]`
+      : `an array of ${value.length}`;
   return `an object of type ${(value as object).constructor?.name ?? 'Object'}`;
 }

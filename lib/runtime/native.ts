@@ -94,13 +94,29 @@ export function native(): NativeAddon {
 function load(): NativeAddon {
   const loadAddon = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => NativeAddon;
   try {
-    return loadAddon(packageRoot);
+    return withPatientThreads(() => loadAddon(packageRoot));
   } catch (cause) {
     throw new OcrnetError('DEVICE_UNAVAILABLE', `The native addon could not be loaded. ${remedy(cause)}`, {
       expected: `an addon for ${process.platform}-${process.arch} that loads in Node.js ${process.versions.node}`,
       received: firstLine(cause),
       cause,
     });
+  }
+}
+
+/**
+ * Loads with a short busy wait in libgomp, which reads the setting when it is loaded. By default its threads spin for a
+ * millisecond at every barrier: on a machine with other work they keep the thread that they wait for from running, and a
+ * network takes five times as long. The user's own settings win.
+ */
+function withPatientThreads<T>(load: () => T): T {
+  const { GOMP_SPINCOUNT, OMP_WAIT_POLICY } = process.env;
+  if (GOMP_SPINCOUNT !== undefined || OMP_WAIT_POLICY !== undefined) return load();
+  process.env.GOMP_SPINCOUNT = '10000';
+  try {
+    return load();
+  } finally {
+    delete process.env.GOMP_SPINCOUNT;
   }
 }
 

@@ -47,7 +47,7 @@ export class Program {
   }
 
   /**
-   * Runs the plan once. The inputs must stay as they are until the promise settles.
+   * Runs the plan once. The inputs are copied: they may change, or move to another thread, as soon as this returns.
    *
    * @throws OcrnetError INVALID_ARGUMENT, ABORTED, DISPOSED, EXECUTION_FAILED
    */
@@ -56,7 +56,7 @@ export class Program {
     const { signal, profile = false } = options;
     if (signal?.aborted) throw aborted(signal);
     const { graph } = this.compiled;
-    const given = graph.inputs.map(({ name, value }) => checked(name, inputs[name], value.type));
+    const given = graph.inputs.map(({ name, value }) => copied(name, inputs[name], value.type));
     const outputs = graph.outputs.map(({ name, value }) => [name, emptyTensor(value.type)] as const);
 
     const token = withOcrnetErrors(() => native().createAbortToken());
@@ -89,9 +89,9 @@ export function emptyTensor({ dataType, shape }: TensorType): TensorData {
   return new arrays[dataType](elementCount(shape));
 }
 
-function checked(name: string, data: TensorData | undefined, type: TensorType): TensorData {
+function copied(name: string, data: TensorData | undefined, type: TensorType): TensorData {
   const wanted = arrays[type.dataType];
-  if (data instanceof wanted && data.length === elementCount(type.shape)) return data;
+  if (data instanceof wanted && data.length === elementCount(type.shape)) return data.slice();
   throw new OcrnetError('INVALID_ARGUMENT', `Invalid input "${name}"`, {
     expected: `${wanted.name} of ${elementCount(type.shape)} elements for ${formatType(type)}`,
     received: data === undefined ? 'nothing' : `${data.constructor.name} of ${data.length}`,
