@@ -6,7 +6,7 @@ import { writeFileAtomic } from '../lib/files.js';
 import { openDevice } from '../lib/runtime/device.js';
 import { provenance } from './machine.js';
 import { benchModels, type ModelBenchResult } from './models.js';
-import { benchMemory, benchResponsiveness } from './serving.js';
+import { benchFiles, benchMemory, benchResponsiveness } from './serving.js';
 
 interface ModelsFlags {
   readonly model: string[];
@@ -70,6 +70,18 @@ program
   .option('--count <count>', 'segmentations', Number, 10)
   .action(async (flags: { model: string; input: string; count: number }) => {
     print(await benchMemory(flags.model, { ...size(flags.input), count: flags.count }));
+  });
+
+program
+  .command('files')
+  .description('from a picture file to label PNG and overlay, against the network alone')
+  .option('--model <name>', 'network', 'ocrnet-hrnet-w48')
+  .option('--input <HxW>', 'size of the picture', '1024x2048')
+  .addOption(new Option('--precision <type>', 'of activations').choices(precisions).default('float32'))
+  .option('--runs <count>', 'runs', Number, 5)
+  .action(async (flags: { model: string; input: string; runs: number; precision: Precision }) => {
+    const { precision, runs } = flags;
+    print(await benchFiles(flags.model, { ...size(flags.input), runs, precision }));
   });
 
 const print = (result: unknown) => console.log(JSON.stringify(result, null, 2));

@@ -1,4 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import sharp from 'sharp';
+import { writeSegmentation } from '../lib/cli/segmentation-files.js';
+import type { Precision } from '../lib/compile/passes/assign-precision.js';
 import { renderScene } from '../lib/image/render-scene.js';
 import { loadModel } from '../lib/serve/load-model.js';
 import { median } from './interleave.js';
@@ -77,4 +83,53 @@ export async function benchMemory(
     plannedArenaBytes: arenaBytes,
     usedArenaBytes: model.device.arenaBytes,
   };
+}
+
+export interface FilesResult {
+  readonly model: string;
+  readonly precision: string;
+  readonly input: string;
+  /** Medians: of the network, and of everything from the file to the label PNG and the overlay on the disk. */
+  readonly networkMs: number;
+  readonly totalMs: number;
+  /** What all but the network adds, as a part of the network's time. */
+  readonly overhead: number;
+}
+
+/** From a JPEG file to the files that `ocrnet segment` writes, one picture after the other. */
+export async function benchFiles(
+  name: string,
+  { height, width, runs, precision }: { height: number; width: number; runs: number; precision: Precision },
+): Promise<FilesResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'ocrnet-bench-'));
+  try {
+    const picture = join(folder, 'street.jpg');
+    await sharp(renderScene({ height, width }).data, { raw: { height, width, channels: 3 } })
+      .jpeg({ quality: 92 })
+      .toFile(picture);
+    await using model = await loadModel(name, { precision, onWarning: () => {} });
+    const networkMs: number[] = [];
+    const totalMs: number[] = [];
+    for (let run = 0; run <= runs; run++) {
+      const start = performance.now();
+      const segmentation = await model.segment(picture);
+      await writeSegmentation(segmentation, folder, 'street');
+      // The first run compiles.
+      if (run === 0) continue;
+      networkMs.push(segmentation.networkMs);
+      totalMs.push(performance.now() - start);
+    }
+    const [network, total] = [median(networkMs), median(totalMs)];
+    const input = `1x${height}x${width}x3`;
+    return {
+      model: name,
+      precision,
+      input,
+      networkMs: network,
+      totalMs: total,
+      overhead: total / network - 1,
+    };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
