@@ -1,7 +1,7 @@
 import { basename, extname, join } from 'node:path';
 import sharp from 'sharp';
 import { classBars } from './cli/class-bars.js';
-import { formatError } from './cli/command-line.js';
+import { formatError } from './cli/context.js';
 import { formatMs } from './cli/format.js';
 import { makeFolder, writeSegmentation } from './cli/segmentation-files.js';
 import { processTerminal, type Terminal } from './cli/terminal.js';

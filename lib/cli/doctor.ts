@@ -3,7 +3,7 @@ import { freemem, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { describeMachine, openDevice } from '../runtime/device.js';
 import { version } from '../version.js';
-import { type CommandContext, exitCodes } from './command-line.js';
+import { type CommandContext, exitCodes } from './context.js';
 import { formatBytes } from './format.js';
 
 /** What stands in the way, and what to do. */

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { loadModel } from '../serve/load-model.js';
-import type { CommandContext } from './command-line.js';
+import type { CommandContext } from './context.js';
 import { formatBytes } from './format.js';
 import type { InputSize, NetworkFlags } from './options.js';
 import { Progress } from './progress.js';

@@ -3,7 +3,7 @@ import { defaultModelFile } from '../serve/default-model.js';
 import { loadModel } from '../serve/load-model.js';
 import type { Model } from '../serve/model.js';
 import type { Segmentation } from '../serve/segmentation.js';
-import { type CommandContext, exitCodes, formatError } from './command-line.js';
+import { type CommandContext, exitCodes, formatError } from './context.js';
 import { formatMs, formatShare } from './format.js';
 import type { NetworkFlags } from './options.js';
 import { Progress } from './progress.js';

@@ -5,7 +5,7 @@ import { buildSegmenter } from '../models/segmenter.js';
 import { type Device, openDevice } from '../runtime/device.js';
 import { describeSource } from '../serve/load-model.js';
 import { type Summary, summarise } from '../serve/summary.js';
-import type { CommandContext } from './command-line.js';
+import type { CommandContext } from './context.js';
 import { formatBytes, formatGigaflops, formatMillions } from './format.js';
 import type { InputSize, NetworkFlags } from './options.js';
 import type { Terminal } from './terminal.js';

@@ -80,9 +80,14 @@ export class Device implements AsyncDisposable {
     return new Weights(this.#native.createWeights());
   }
 
-  /** Validates a plan, prepares its steps and packs the weights for them, on the device's thread. */
+  /**
+   * Validates a plan, prepares its steps and packs the weights for them, on the device's thread.
+   *
+   * @throws OcrnetError OUT_OF_MEMORY with what was planned and what is free
+   */
   async load(compiled: ReturnType<typeof compile>, weights: Weights): Promise<Program> {
     this.#requireOpen();
+    this.#requireMemory(compiled.arenaBytes);
     const loaded = await withOcrnetErrors(() => this.#native.load(compiled.bytes, weights.handle));
     return new Program(loaded, compiled);
   }
@@ -96,6 +101,17 @@ export class Device implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
+  }
+
+  /** Systems that promise more memory than they have end the process instead of failing the allocation. */
+  #requireMemory(arenaBytes: number): void {
+    const free = process.availableMemory() + this.arenaBytes;
+    if (arenaBytes <= free) return;
+    const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+    throw new OcrnetError('OUT_OF_MEMORY', 'The network does not fit into memory at this input size', {
+      expected: `a plan of at most ${gigabytes(free)}, which are free`,
+      received: `one of ${gigabytes(arenaBytes)}`,
+    });
   }
 
   #requireOpen(): void {

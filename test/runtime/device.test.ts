@@ -1,0 +1,41 @@
+import { expect } from 'chai';
+import { modelConfig } from '../../lib/models/registry.js';
+import { buildSegmenter } from '../../lib/models/segmenter.js';
+import { openDevice } from '../../lib/runtime/device.js';
+import { loadModel } from '../../lib/serve/load-model.js';
+import { expectOcrnetError } from '../support/expect-error.js';
+
+describe('devices', () => {
+  it('refuse a plan that is larger than the free memory, with both numbers', async () => {
+    await using device = await openDevice();
+    const graph = buildSegmenter(modelConfig('hrnet-w18-small'), {
+      batch: 4000,
+      height: 512,
+      width: 512,
+      outputs: ['labels'],
+    });
+    const compiled = device.compile(graph, { precision: 'float32' });
+    await expectOcrnetError(
+      () => device.load(compiled, device.createWeights()),
+      'OUT_OF_MEMORY',
+      /expected a plan of at most [\d.]+ GB, which are free, received one of [\d.]+ GB/,
+    );
+  });
+
+  it('refuse impossible options', async () => {
+    await expectOcrnetError(() => openDevice({ threads: 0 }), 'INVALID_ARGUMENT', 'from 1 to 1024');
+    await expectOcrnetError(() => openDevice({ device: 'gpu' as 'cpu' }), 'INVALID_ARGUMENT', '"gpu"');
+  });
+
+  it('use the arena that was planned, to the byte', async () => {
+    await using model = await loadModel('ocrnet-hrnet-w18-small', { onWarning: () => {} });
+    const program = await model.compile({ batch: 1, height: 65, width: 129, outputs: ['labels', 'regions'] });
+    await program.run({ image: new Uint8Array(65 * 129 * 3) });
+    expect(model.device.arenaBytes).to.equal(program.compiled.arenaBytes);
+    expect(model.summary({ height: 65, width: 129 }).arenaBytes).to.be.within(
+      0.98 * program.compiled.arenaBytes,
+      1.02 * program.compiled.arenaBytes,
+    );
+    program.dispose();
+  });
+});
