@@ -5,7 +5,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installPackages } from './setup/build.mjs';
 import { root, run, runMain } from './setup/run.mjs';
-import { requireClangFormat } from './setup/system.mjs';
+import { requireCppTools } from './setup/system.mjs';
 
 async function listNativeSources() {
   const files = [];
@@ -18,10 +18,26 @@ async function listNativeSources() {
   return files.filter((file) => !file.endsWith('.gen.h')).sort();
 }
 
+const cppcheckArguments = [
+  '--quiet',
+  '--error-exitcode=1',
+  '--enable=warning,performance,portability',
+  '--std=c++20',
+  '--language=c++',
+  '-Inative',
+  '-DOCRNET_ISA=portable',
+  '-D__x86_64__',
+  // Parameters that are moved from, and members that are set where their errors can be converted.
+  '--suppress=passedByValue',
+  '--suppress=useInitializationList',
+  // Lanes of a vector that are written one by one.
+  '--suppress=uninitvar:native/cpu/simd-lookup.h',
+];
+
 runMain(async () => {
   const write = process.argv.includes('--write');
   await installPackages();
-  await requireClangFormat();
+  await requireCppTools();
 
   const sources = await listNativeSources();
   /** @type {[string, string[]][]} */
@@ -34,6 +50,7 @@ runMain(async () => {
     ...(write
       ? []
       : [
+          /** @type {[string, string[]]} */ (['cppcheck', [...cppcheckArguments, 'native', 'test/native']]),
           /** @type {[string, string[]]} */ ([
             process.execPath,
             ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.check.json'],

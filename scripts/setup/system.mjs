@@ -41,6 +41,13 @@ const clangFormat = {
   present: () => succeeds('clang-format', '--version'),
 };
 
+/** @type {Requirement} */
+const cppcheck = {
+  what: 'cppcheck',
+  debianPackages: ['cppcheck'],
+  present: () => succeeds('cppcheck', '--version'),
+};
+
 async function hasCmake() {
   const { output } = await run('cmake', ['--version']);
   const match = /cmake version (\d+)\.(\d+)/.exec(output);
@@ -64,8 +71,8 @@ export function requireNode() {
 /** Makes sure that the addon can be built: installs what is missing or says what to install. */
 export const requireBuildTools = () => requireAll(buildRequirements);
 
-/** Makes sure that the C++ sources can be formatted. */
-export const requireClangFormat = () => requireAll([clangFormat]);
+/** Makes sure that the C++ sources can be formatted and linted. */
+export const requireCppTools = () => requireAll([clangFormat, cppcheck]);
 
 /** @param {Requirement[]} requirements */
 async function requireAll(requirements) {
