@@ -3,10 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { renderScene } from '../../lib/image/render-scene.js';
-
-// From Cityscapes' train ids: road, sidewalk, building, wall, fence, pole, light, sign, vegetation, terrain, sky, person,
-// rider, car and further vehicles.
-const camvidOf = [3, 4, 1, 7, 7, 2, 6, 6, 5, 5, 0, 9, 10, 8, 8, 8, 8, 8, 10];
+import { camvidClassOf } from './scene-classes.js';
 
 const [folder, count] = process.argv.slice(2) as [string, string];
 for (const kind of ['images', 'labels']) mkdirSync(join(folder, kind, 'train'), { recursive: true });
@@ -17,7 +14,7 @@ for (let seed = 100; seed < 100 + Number(count); seed++) {
     .png()
     .toFile(join(folder, 'images/train', `${seed}.png`));
   await sharp(
-    labels.map((label) => camvidOf[label] ?? 255),
+    labels.map((label) => camvidClassOf[label] ?? 255),
     { raw: { ...size, channels: 1 } },
   )
     .toColourspace('b-w')
