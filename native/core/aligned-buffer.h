@@ -1,22 +1,20 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
-#include <new>
 
 namespace ocrnet {
 
 inline constexpr std::size_t kAlignment = 64;
 
 /// Owns memory aligned for vector instructions and cache lines. Not initialised. Throws std::bad_alloc.
+///
+/// Large buffers come from the system and return to it at once: a heap would keep what lies between others,
+/// which after the packing of a network's filters is as much as the network.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  explicit AlignedBuffer(std::size_t bytes)
-      : bytes_(bytes), data_(static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded(bytes)))) {
-    if (!data_) throw std::bad_alloc();
-  }
+  explicit AlignedBuffer(std::size_t bytes);
 
   std::byte* data() const { return data_.get(); }
   std::size_t size() const { return bytes_; }
@@ -27,11 +25,9 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(std::byte* data) const { std::free(data); }
+    std::size_t mappedBytes;  // 0 if the memory is the heap's
+    void operator()(std::byte* data) const;
   };
-  static std::size_t rounded(std::size_t bytes) {
-    return bytes == 0 ? kAlignment : (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  }
 
   std::size_t bytes_ = 0;
   std::unique_ptr<std::byte, Free> data_;
