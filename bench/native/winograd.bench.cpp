@@ -17,7 +17,7 @@ namespace {
 namespace winograd = ocrnet::cpu::winograd;
 
 struct Shape {
-  int64_t height, width, channelsIn, channelsOut, dilation;
+  std::int64_t height, width, channelsIn, channelsOut, dilation;
 };
 
 constexpr Shape kShapes[] = {
@@ -40,7 +40,7 @@ double median(std::vector<double> values) {
 
 /// Aligned as the executor's arena is.
 struct Buffer {
-  explicit Buffer(size_t count) : count(count) {
+  explicit Buffer(std::size_t count) : count(count) {
     data = static_cast<float*>(std::aligned_alloc(4096, (count * sizeof(float) + 4095) / 4096 * 4096));
   }
   ~Buffer() { std::free(data); }
@@ -48,10 +48,10 @@ struct Buffer {
   Buffer& operator=(const Buffer&) = delete;
   void randomise() {
     std::minstd_rand generator(1);
-    for (size_t i = 0; i < count; ++i) data[i] = static_cast<float>(generator() % 2001) * 1e-3f - 1;
+    for (std::size_t i = 0; i < count; ++i) data[i] = static_cast<float>(generator() % 2001) * 1e-3f - 1;
   }
   float* data;
-  size_t count;
+  std::size_t count;
 };
 
 /// oneDNN's own choice among its direct kernels, with its own filter layout, bias and ReLU.
@@ -84,7 +84,8 @@ class DirectConvolution {
     primitive_ = dnnl::convolution_forward(description);
     const memory filter(description.weights_desc(), engine_);
     auto* const values = static_cast<float*>(filter.get_data_handle());
-    for (size_t i = 0; i < description.weights_desc().get_size() / 4; ++i) values[i] = x.data[i % x.count];
+    for (std::size_t i = 0; i < description.weights_desc().get_size() / 4; ++i)
+      values[i] = x.data[i % x.count];
     arguments_ = {{DNNL_ARG_SRC, memory(source, engine_, x.data)},
                   {DNNL_ARG_WEIGHTS, filter},
                   {DNNL_ARG_BIAS, memory(biases, engine_, bias.data)},
@@ -107,6 +108,7 @@ class DirectConvolution {
 int main(int count, char** arguments) {
   const int threads = count > 1 ? std::atoi(arguments[1]) : 2,
             rounds = count > 2 ? std::atoi(arguments[2]) : 15;
+  const ocrnet::cpu::Device device = ocrnet::cpu::describeDevice(threads);
   const int only = count > 3 ? std::atoi(arguments[3]) : -1;
   std::printf("%-26s %10s %10s %9s %9s %6s %9s %9s\n", "shape", "direct ms", "winograd", "GFLOP/s", "GFLOP/s",
               "ratio", "estimate", "scratch");
@@ -115,18 +117,19 @@ int main(int count, char** arguments) {
     const winograd::Problem problem{1,          s.height,   s.width,      s.channelsIn,  s.channelsOut,
                                     s.dilation, s.dilation, s.channelsIn, s.channelsOut, s.channelsOut};
     Buffer x(s.height * s.width * s.channelsIn), y(s.height * s.width * s.channelsOut), bias(s.channelsOut);
-    Buffer filter(9 * s.channelsIn * s.channelsOut), packed(winograd::packedFilterBytes(problem) / 4);
-    Buffer scratch(winograd::scratchBytes(problem, threads) / 4);
+    Buffer filter(9 * s.channelsIn * s.channelsOut), packed(winograd::packedFilterBytes(problem, device) / 4);
+    Buffer scratch(winograd::scratchBytes(problem, device) / 4);
     x.randomise(), bias.randomise(), filter.randomise();
-    winograd::packFilter(problem, filter.data, packed.data);
+    winograd::packFilter(problem, device, filter.data, packed.data);
     DirectConvolution direct(s, x, bias, y);
 
     std::vector<double> directMs, winogradMs;
     for (int round = -2; round < rounds; ++round) {
       const double first = elapsedMs([&] { direct.run(); });
       const double second = elapsedMs([&] {
-        winograd::run(problem, {x.data, packed.data, bias.data, nullptr, y.data, ocrnet::Activation::relu, 0},
-                      scratch.data, threads);
+        winograd::run(problem, device,
+                      {x.data, packed.data, bias.data, nullptr, y.data, {ocrnet::Activation::relu, 0}},
+                      scratch.data);
       });
       if (round < 0) continue;
       directMs.push_back(first), winogradMs.push_back(second);
@@ -139,7 +142,7 @@ int main(int count, char** arguments) {
                   static_cast<long long>(s.channelsOut), static_cast<long long>(s.dilation));
     std::printf("%-26s %10.3f %10.3f %9.0f %9.0f %6.2f %9.2f %6.1f MB\n", name, theirs, ours,
                 flops / theirs * 1e-6, flops / ours * 1e-6, theirs / ours,
-                1 / winograd::relativeCost(problem, threads),
-                winograd::scratchBytes(problem, threads) / 1048576.0);
+                1 / winograd::relativeCost(problem, device),
+                winograd::scratchBytes(problem, device) / 1048576.0);
   }
 }

@@ -39,31 +39,19 @@ const Op& executableOp(const Step& step) {
   throw Error("UNSUPPORTED", "is compiled away and never runs");
 }
 
-/// The plan may name another algorithm than this device would choose, which `prepare` then judges.
-void checkScratch(const Step& step, const Choice& choice) {
-  if (step.algorithm != choice.algorithm || step.scratchBytes >= choice.scratchBytes) return;
-  throw Error("INVALID_PLAN", std::string("expected ") + std::to_string(choice.scratchBytes) +
-                                  " bytes of scratch for " + choice.name + ", received " +
-                                  std::to_string(step.scratchBytes));
-}
-
 class CpuExecutable final : public Executable {
  public:
   CpuExecutable(ValidPlan plan, std::shared_ptr<Weights> weights, const Device& device, Arena& arena)
       : plan_(std::move(plan)), weights_(std::move(weights)), arena_(arena, plan_.plan().arenaBytes) {
     const Plan& checked = plan_.plan();
-    for (const auto& [name, tensor] : checked.parameters) {
-      const TensorInfo& info = checked.tensors[tensor];
-      parameters_.push_back(weights_->get(name, std::span(info.shape).first(info.rank)));
-    }
+    for (const auto& [name, tensor] : checked.parameters) weights_->require(name, shapeOf(tensor));
     for (const Step& step : checked.steps) {
       steps_.push_back(atStep(step, [&] {
         const StepDescription description(checked, step);
-        const Op& op = executableOp(step);
-        checkScratch(step, op.choose(description, device));
-        return op.prepare(description, device, *weights_);
+        return executableOp(step).prepare(description, device, *weights_);
       }));
     }
+    holdParameters();
   }
 
   void run(const RunArguments& arguments) override {
@@ -83,6 +71,27 @@ class CpuExecutable final : public Executable {
   }
 
  private:
+  std::span<const std::int64_t> shapeOf(std::uint32_t tensor) const {
+    const TensorInfo& info = plan_.plan().tensors[tensor];
+    return std::span(info.shape).first(info.rank);
+  }
+
+  /// Those that a step reads as they are; of the others the weights may keep packed forms alone.
+  void holdParameters() {
+    const Plan& plan = plan_.plan();
+    parameters_.resize(plan.parameters.size());
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      const std::vector<std::uint32_t>& inputs = plan.steps[i].inputs;
+      for (std::size_t j = 0; j < inputs.size(); ++j) {
+        if (inputs[j] == kAbsent || !steps_[i]->reads(j)) continue;
+        const TensorInfo& info = plan.tensors[inputs[j]];
+        if (info.storage != Storage::parameter) continue;
+        const auto& [name, tensor] = plan.parameters[info.index];
+        parameters_[info.index] = weights_->values(name, shapeOf(tensor));
+      }
+    }
+  }
+
   void locate(const std::vector<std::uint32_t>& tensors, const RunArguments& arguments, std::byte* arena,
               std::vector<std::byte*>& addresses) const {
     addresses.clear();
@@ -96,8 +105,8 @@ class CpuExecutable final : public Executable {
       case Storage::arena:
         return arena + tensor.offset;
       case Storage::parameter:
-        // StepMemory has one kind of pointer; a valid plan never writes a parameter.
-        return reinterpret_cast<std::byte*>(const_cast<float*>(parameters_[tensor.index]));
+        // A valid plan never writes it.
+        return parameters_[tensor.index] ? parameters_[tensor.index]->data() : nullptr;
       case Storage::input:
         return arguments.inputs[tensor.index];
       case Storage::output:
@@ -109,7 +118,7 @@ class CpuExecutable final : public Executable {
   ValidPlan plan_;
   std::shared_ptr<Weights> weights_;
   Arena::Reservation arena_;
-  std::vector<const float*> parameters_;
+  std::vector<Weights::Buffer> parameters_;  // null where no step reads the values
   std::vector<std::unique_ptr<PreparedStep>> steps_;
 };
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "cpu/kernels-isa.h"
+#include "cpu/isa.h"
 
 namespace ocrnet::cpu {
 

@@ -64,13 +64,16 @@ class PreparedStep {
  public:
   virtual ~PreparedStep() = default;
   virtual void run(const StepMemory& memory) = 0;
+  /// Whether `run` reads this input's memory; where not, it may be given null.
+  virtual bool reads(std::size_t /*input*/) const { return true; }
 };
 
 /// One operation on the CPU. Its steps were validated: shapes and types fit the schema's rules.
 struct Op {
   /// The algorithm for a step; throws Error("UNSUPPORTED") with a reason where there is none.
   Choice (*choose)(const StepDescription&, const Device&);
-  /// `step.algorithm` is one of the operation's own; the plan is untrusted, so anything else throws.
+  /// The plan is untrusted: throws Error("INVALID_PLAN") unless the step's algorithm is one of the
+  /// operation's own for such tensors and has the scratch that it needs.
   std::unique_ptr<PreparedStep> (*prepare)(const StepDescription&, const Device&, Weights&);
 };
 

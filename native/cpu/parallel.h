@@ -17,7 +17,7 @@ void parallel(int threads, std::int64_t count, std::int64_t grain, const Body& b
   {
     // OpenMP may give fewer threads than asked for.
     const std::int64_t team = omp_get_num_threads(), thread = omp_get_thread_num();
-    const Range range{count * thread / team, count * (thread + 1) / team};
+    const Range range = Range{0, count}.part(thread, team);
     if (range.size() > 0) body(range, static_cast<int>(thread));
   }
 }

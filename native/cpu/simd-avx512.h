@@ -15,10 +15,14 @@ inline Vec broadcast(float x) { return _mm512_set1_ps(x); }
 inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, Vec x) { _mm512_storeu_ps(p, x); }
 
-inline __mmask16 firstLanes(int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
+inline __mmask16 firstLanes(std::int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
 /// The first count lanes, 0 < count < kLanes; the others are zero and their memory is not touched.
-inline Vec loadFirst(const float* p, int64_t count) { return _mm512_maskz_loadu_ps(firstLanes(count), p); }
-inline void storeFirst(float* p, Vec x, int64_t count) { _mm512_mask_storeu_ps(p, firstLanes(count), x); }
+inline Vec loadFirst(const float* p, std::int64_t count) {
+  return _mm512_maskz_loadu_ps(firstLanes(count), p);
+}
+inline void storeFirst(float* p, Vec x, std::int64_t count) {
+  _mm512_mask_storeu_ps(p, firstLanes(count), x);
+}
 
 inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
 inline Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }

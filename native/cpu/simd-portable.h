@@ -20,13 +20,13 @@ inline Vec load(const float* p) {
 inline void store(float* p, Vec x) { std::memcpy(p, &x, sizeof x); }
 
 /// The first count lanes, 0 < count < kLanes; the others are zero and their memory is not touched.
-inline Vec loadFirst(const float* p, int64_t count) {
+inline Vec loadFirst(const float* p, std::int64_t count) {
   Vec x = zero();
-  for (int64_t i = 0; i < count; ++i) x[i] = p[i];
+  for (std::int64_t i = 0; i < count; ++i) x[i] = p[i];
   return x;
 }
-inline void storeFirst(float* p, Vec x, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) p[i] = x[i];
+inline void storeFirst(float* p, Vec x, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) p[i] = x[i];
 }
 
 inline Vec add(Vec a, Vec b) { return a + b; }

@@ -28,16 +28,62 @@ void Weights::set(const std::string& name, std::vector<std::int64_t> shape, std:
     throw Error("INVALID_WEIGHTS", "Weight \"" + name + "\": expected the elements of " + formatShape(shape) +
                                        ", received " + std::to_string(data.size()));
   }
-  AlignedBuffer copy(data.size_bytes());
-  std::memcpy(copy.data(), data.data(), data.size_bytes());
+  auto copy = std::make_shared<AlignedBuffer>(data.size_bytes());
+  std::memcpy(copy->data(), data.data(), data.size_bytes());
   const std::lock_guard lock(mutex_);
-  if (!tensors_.try_emplace(name, Tensor{std::move(shape), std::move(copy)}).second) {
+  Tensor tensor{std::move(shape), data.size_bytes(), std::move(copy), {}};
+  if (!tensors_.try_emplace(name, std::move(tensor)).second) {
     throw Error("INVALID_WEIGHTS", "Weight \"" + name + "\" was set before");
   }
 }
 
-const float* Weights::get(const std::string& name, std::span<const std::int64_t> shape) const {
+void Weights::require(const std::string& name, std::span<const std::int64_t> shape) {
   const std::lock_guard lock(mutex_);
+  find(name, shape);
+}
+
+Weights::Buffer Weights::values(const std::string& name, std::span<const std::int64_t> shape) {
+  const std::lock_guard lock(mutex_);
+  Tensor& tensor = find(name, shape);
+  if (!tensor.values) {
+    const auto lossless =
+        std::ranges::find_if(tensor.packed, [](const auto& form) { return bool(form.second.unpack); });
+    const auto made = std::make_shared<AlignedBuffer>(tensor.bytes);
+    lossless->second.unpack(lossless->second.buffer->data(), made->as<float>());
+    tensor.values = made;
+  }
+  return tensor.values;
+}
+
+Weights::Buffer Weights::packed(const std::string& name, std::span<const std::int64_t> shape,
+                                const Packing& packing) {
+  {
+    const std::lock_guard lock(mutex_);
+    const Tensor& tensor = find(name, shape);
+    if (const auto found = tensor.packed.find(packing.layout); found != tensor.packed.end()) {
+      return found->second.buffer;
+    }
+  }
+  // Without the lock, since it takes long. Should another device have been faster, its buffer stays.
+  const auto made = std::make_shared<AlignedBuffer>(packing.bytes);
+  packing.pack(values(name, shape)->as<float>(), made->data());
+  const std::lock_guard lock(mutex_);
+  Tensor& tensor = find(name, shape);
+  if (packing.unpack) tensor.values.reset();
+  return tensor.packed.try_emplace(packing.layout, PackedForm{made, packing.unpack}).first->second.buffer;
+}
+
+std::size_t Weights::bytes() const {
+  const std::lock_guard lock(mutex_);
+  std::size_t bytes = 0;
+  for (const auto& [name, tensor] : tensors_) {
+    if (tensor.values) bytes += tensor.bytes;
+    for (const auto& [layout, form] : tensor.packed) bytes += form.buffer->size();
+  }
+  return bytes;
+}
+
+Weights::Tensor& Weights::find(const std::string& name, std::span<const std::int64_t> shape) {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) {
     throw Error("INVALID_WEIGHTS",
@@ -47,29 +93,7 @@ const float* Weights::get(const std::string& name, std::span<const std::int64_t>
     throw Error("INVALID_WEIGHTS", "Weight \"" + name + "\": expected " + formatShape(shape) + ", received " +
                                        formatShape(found->second.shape));
   }
-  return found->second.data.as<float>();
-}
-
-std::shared_ptr<const AlignedBuffer> Weights::packed(const std::string& name, const std::string& key,
-                                                     const std::function<AlignedBuffer()>& make) {
-  const auto id = std::pair(name, key);
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto found = packed_.find(id); found != packed_.end()) return found->second;
-  }
-  // Made without the lock, since `make` reads the weight. Should another device have been faster, its buffer
-  // stays.
-  auto made = std::make_shared<const AlignedBuffer>(make());
-  const std::lock_guard lock(mutex_);
-  return packed_.try_emplace(id, std::move(made)).first->second;
-}
-
-std::size_t Weights::bytes() const {
-  const std::lock_guard lock(mutex_);
-  std::size_t bytes = 0;
-  for (const auto& [name, tensor] : tensors_) bytes += tensor.data.size();
-  for (const auto& [key, buffer] : packed_) bytes += buffer->size();
-  return bytes;
+  return found->second;
 }
 
 }  // namespace ocrnet

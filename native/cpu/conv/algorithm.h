@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/aligned-buffer.h"
+#include "core/integers.h"
 #include "cpu/conv/problem.h"
 
 namespace ocrnet::cpu::conv {
@@ -29,9 +30,7 @@ extern const Algorithm matmulAlgorithm;    // 1×1 convolutions as oneDNN's matr
 extern const Algorithm winogradAlgorithm;  // 3×3 convolutions in float32
 
 /// Rounded up to where another piece of scratch memory may begin.
-constexpr std::size_t aligned(std::size_t bytes) {
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
+constexpr std::size_t aligned(std::size_t bytes) { return roundUp(bytes, kAlignment); }
 
 /// Operations of a direct convolution in the time that one byte takes to be copied (about 10 GB/s against 300
 /// GFLOP/s on two cores).

@@ -6,6 +6,7 @@
 
 #include "core/bfloat16.h"
 #include "core/error.h"
+#include "core/integers.h"
 #include "cpu/parallel.h"
 
 namespace ocrnet::cpu::conv {
@@ -54,14 +55,11 @@ struct FilterOffsets {
   }
 };
 
-void store(float value, float& to) { to = value; }
-void store(float value, BFloat16& to) { to = toBFloat16(value); }
-
-template <class T>
-void pack(const Convolution& c, const FilterOffsets& to, const float* filter, T* packed, int threads) {
+/// visit(place in the packed filter, place in the filter) for each element.
+template <class Visit>
+void eachElement(const Convolution& c, const FilterOffsets& to, int threads, const Visit& visit) {
   const std::int64_t outputs = std::ssize(to.output), inputs = std::ssize(to.input);
-  const std::int64_t taps = c.kernelHeight * c.kernelWidth,
-                     blocks = (outputs + kOutputBlock - 1) / kOutputBlock;
+  const std::int64_t taps = c.kernelHeight * c.kernelWidth, blocks = divideUp(outputs, kOutputBlock);
   parallel(threads, c.groups * blocks, 1, [&](Range range, int) {
     for (std::int64_t i = range.first; i < range.end; ++i) {
       const std::int64_t group = i / blocks, first = i % blocks * kOutputBlock;
@@ -70,9 +68,11 @@ void pack(const Convolution& c, const FilterOffsets& to, const float* filter, T*
         const std::int64_t place =
             to.group[group] + to.row[tap / c.kernelWidth] + to.column[tap % c.kernelWidth];
         for (std::int64_t input = 0; input < inputs; ++input) {
-          T* const target = packed + place + to.input[input];
-          const float* const source = filter + (group * outputs * taps + tap) * inputs + input;
-          for (std::int64_t o = first; o < end; ++o) store(source[o * taps * inputs], target[to.output[o]]);
+          const std::int64_t packed = place + to.input[input];
+          const std::int64_t element = (group * outputs * taps + tap) * inputs + input;
+          for (std::int64_t o = first; o < end; ++o) {
+            visit(packed + to.output[o], element + o * taps * inputs);
+          }
         }
       }
     }
@@ -90,10 +90,21 @@ void packDnnlFilter(const Convolution& convolution, const dnnl::memory::desc& la
   // Blocks that the channels do not fill count as zeros.
   std::memset(packed, 0, layout.get_size());
   if (convolution.inputType == DataType::bfloat16) {
-    pack(convolution, offsets, filter, reinterpret_cast<BFloat16*>(packed), threads);
+    auto* const rounded = reinterpret_cast<BFloat16*>(packed);
+    eachElement(convolution, offsets, threads,
+                [=](std::int64_t place, std::int64_t i) { rounded[place] = toBFloat16(filter[i]); });
   } else {
-    pack(convolution, offsets, filter, reinterpret_cast<float*>(packed), threads);
+    auto* const exact = reinterpret_cast<float*>(packed);
+    eachElement(convolution, offsets, threads,
+                [=](std::int64_t place, std::int64_t i) { exact[place] = filter[i]; });
   }
+}
+
+void unpackDnnlFilter(const Convolution& convolution, const dnnl::memory::desc& layout,
+                      const std::byte* packed, float* filter, int threads) {
+  const auto* const exact = reinterpret_cast<const float*>(packed);
+  eachElement(convolution, FilterOffsets(layout), threads,
+              [=](std::int64_t place, std::int64_t i) { filter[i] = exact[place]; });
 }
 
 }  // namespace ocrnet::cpu::conv

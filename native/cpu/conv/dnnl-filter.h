@@ -12,4 +12,8 @@ namespace ocrnet::cpu::conv {
 void packDnnlFilter(const Convolution& convolution, const dnnl::memory::desc& layout, const float* filter,
                     std::byte* packed, int threads);
 
+/// The way back, from float32 alone.
+void unpackDnnlFilter(const Convolution& convolution, const dnnl::memory::desc& layout,
+                      const std::byte* packed, float* filter, int threads);
+
 }  // namespace ocrnet::cpu::conv

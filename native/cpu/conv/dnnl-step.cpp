@@ -87,7 +87,23 @@ class Execution {
   std::unordered_map<int, dnnl::memory> arguments_;
 };
 
-class DnnlStep : public PreparedStep {
+Packing packing(const Convolution& convolution, const dnnl::memory::desc& layout, int threads) {
+  Packing packing{
+      .layout = layoutName(layout),
+      .bytes = layout.get_size(),
+      .pack = [=](const float* filter,
+                  std::byte* packed) { packDnnlFilter(convolution, layout, filter, packed, threads); },
+      .unpack = nullptr,
+  };
+  if (convolution.inputType == DataType::float32) {
+    packing.unpack = [=](const std::byte* packed, float* filter) {
+      unpackDnnlFilter(convolution, layout, packed, filter, threads);
+    };
+  }
+  return packing;
+}
+
+class DnnlStep final : public PreparedStep {
  public:
   DnnlStep(const Problem& problem, const DnnlSchedule& schedule, const StepDescription& description,
            const Device& device, Weights& weights)
@@ -95,21 +111,19 @@ class DnnlStep : public PreparedStep {
         schedule_(schedule),
         scratch_(problem, schedule),
         threads_(device.threads),
-        filter_(description, weights, layoutName(schedule.piece->filter), schedule.piece->filter.get_size(),
-                [problem, kernel = schedule.piece, threads = device.threads](const float* filter,
-                                                                             std::byte* packed) {
-                  packDnnlFilter(problem.convolution, kernel->filter, filter, packed, threads);
-                }) {
+        filter_(description, weights, packing(problem.convolution, schedule.piece->filter, device.threads)) {
     for (int worker = 0; worker < schedule.workers; ++worker) {
       pieces_.emplace_back(schedule.piece);
       if (schedule.rest) rests_.emplace_back(schedule.rest);
     }
   }
 
+  bool reads(std::size_t input) const override { return input != kFilter || !filter_.isKept(); }
+
   void run(const StepMemory& memory) override {
     const std::byte* filter = filter_.get(memory, memory.scratch + scratch_.filter());
     const std::int64_t outputs = problem_.convolution.outputPixels();
-    const std::int64_t pieces = (outputs + schedule_.outputPixels - 1) / schedule_.outputPixels;
+    const std::int64_t pieces = divideUp(outputs, schedule_.outputPixels);
     const auto runPieces = [&](Range range, int worker) {
       for (std::int64_t piece = range.first; piece < range.end; ++piece)
         runPiece(memory, filter, piece, worker);

@@ -16,6 +16,7 @@
 
 #include <algorithm>
 
+#include "core/integers.h"
 #include "cpu/conv/algorithm.h"
 #include "cpu/conv/dnnl-step.h"
 
@@ -30,9 +31,6 @@ constexpr double kShareInFloat32 = 1.01, kShareInBfloat16 = 0.9;
 constexpr std::int64_t kPieceBytes = 512 << 10;
 /// Pixels: whole blocks of oneDNN's kernels.
 constexpr std::int64_t kPieceMultiple = 16;
-
-std::int64_t divideUp(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-std::int64_t roundUp(std::int64_t a, std::int64_t b) { return divideUp(a, b) * b; }
 
 /// Pixels for a piece, so that all workers get equally many pieces.
 std::int64_t piecePixels(const Convolution& c, int workers) {

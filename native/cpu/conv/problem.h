@@ -3,7 +3,7 @@
 #include <compare>
 #include <cstdint>
 
-#include "core/activation.h"
+#include "core/epilogue.h"
 #include "cpu/op.h"
 
 namespace ocrnet::cpu::conv {

@@ -8,6 +8,10 @@ namespace ocrnet::cpu::conv {
 
 namespace {
 
+/// relativeCost promises too much: Winograd is taken where it promises to need less than this share of the
+/// direct convolution's time.
+constexpr double kTrustedShare = 0.8;
+
 winograd::Problem winogradProblem(const Problem& problem) {
   const Convolution& c = problem.convolution;
   return {
@@ -24,21 +28,35 @@ winograd::Problem winogradProblem(const Problem& problem) {
   };
 }
 
-class WinogradStep : public PreparedStep {
+Packing packing(const winograd::Problem& problem, const Device& device) {
+  return {
+      .layout = std::string("winograd ") + isaName(device.isa),
+      .bytes = winograd::packedFilterBytes(problem, device),
+      .pack =
+          [=](const float* filter, std::byte* packed) {
+            winograd::packFilter(problem, device, filter, reinterpret_cast<float*>(packed));
+          },
+      .unpack =
+          [=](const std::byte* packed, float* filter) {
+            winograd::unpackFilter(problem, device, reinterpret_cast<const float*>(packed), filter);
+          },
+  };
+}
+
+class WinogradStep final : public PreparedStep {
  public:
   WinogradStep(const Problem& problem, const StepDescription& description, const Device& device,
                Weights& weights)
       : problem_(winogradProblem(problem)),
         convolution_(problem.convolution),
-        threads_(device.threads),
-        filter_(description, weights, "winograd", winograd::packedFilterBytes(problem_),
-                [this](const float* filter, std::byte* packed) {
-                  winograd::packFilter(problem_, filter, reinterpret_cast<float*>(packed));
-                }),
-        filterOffset_(aligned(winograd::scratchBytes(problem_, threads_))) {}
+        device_(device),
+        filter_(description, weights, packing(problem_, device)),
+        filterOffset_(aligned(winograd::scratchBytes(problem_, device))) {}
+
+  bool reads(std::size_t input) const override { return input != kFilter || !filter_.isKept(); }
 
   void run(const StepMemory& memory) override {
-    winograd::run(problem_,
+    winograd::run(problem_, device_,
                   {
                       .x = memory.in<float>(kX),
                       .packedFilter =
@@ -46,16 +64,15 @@ class WinogradStep : public PreparedStep {
                       .bias = memory.in<float>(kBias),
                       .residual = memory.in<float>(kResidual),
                       .y = memory.out<float>(0),
-                      .activation = convolution_.activation,
-                      .slope = convolution_.slope(),
+                      .epilogue = {convolution_.activation, convolution_.slope()},
                   },
-                  memory.scratch, threads_);
+                  memory.scratch);
   }
 
  private:
   const winograd::Problem problem_;
   const Convolution convolution_;
-  const int threads_;
+  const Device device_;
   const PackedFilter filter_;
   const std::size_t filterOffset_;  // in the scratch, for a filter that is no parameter
 };
@@ -68,11 +85,12 @@ bool supports(const Problem& problem) {
 
 Estimate estimate(const Problem& problem, const Device& device) {
   const winograd::Problem p = winogradProblem(problem);
-  const std::size_t scratch = winograd::scratchBytes(p, device.threads);
+  const std::size_t scratch = winograd::scratchBytes(p, device);
   return {
       .name = "winograd4x4",
-      .cost = winograd::relativeCost(p, device.threads) * problem.convolution.flops(),
-      .scratchBytes = problem.filterIsParameter ? scratch : aligned(scratch) + winograd::packedFilterBytes(p),
+      .cost = winograd::relativeCost(p, device) / kTrustedShare * problem.convolution.flops(),
+      .scratchBytes =
+          problem.filterIsParameter ? scratch : aligned(scratch) + winograd::packedFilterBytes(p, device),
   };
 }
 

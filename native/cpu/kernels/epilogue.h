@@ -3,7 +3,7 @@
 // What an operation applies to its result last (lib/ops/epilogue.ts), the activation chosen outside the
 // loops. A NaN passes through every activation.
 
-#include "cpu/kernels/kernels.h"
+#include "core/epilogue.h"
 #include "cpu/simd-elements.h"
 
 namespace ocrnet::cpu::OCRNET_ISA {

@@ -7,10 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/activation.h"
 #include "core/bilinear.h"
+#include "core/epilogue.h"
 #include "core/range.h"
-#include "cpu/kernels-isa.h"
+#include "cpu/isa.h"
 
 namespace ocrnet::cpu {
 
@@ -26,11 +26,6 @@ struct Source {
 struct Target {
   void* data;
   std::int64_t stride;
-};
-
-struct Epilogue {
-  Activation activation;
-  float negativeSlope;
 };
 
 struct NormalizeImage {

@@ -27,7 +27,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
     AdaptiveAveragePool2d p = pool;
     p.x.data = memory.inputs[0];
     p.y.data = memory.outputs[0];
-    const std::int64_t parts = (p.channels + kTaskChannels - 1) / kTaskChannels;
+    const std::int64_t parts = divideUp(p.channels, kTaskChannels);
     parallel(threads, pixels * parts, 1, [&](Range tasks, int) {
       for (std::int64_t task = tasks.first; task < tasks.end; ++task) {
         const std::int64_t channel = task % parts * kTaskChannels;

@@ -15,10 +15,8 @@ constexpr std::int64_t kMostChunks = 32, kLeastChunkPixels = 512;
 struct Chunks {
   std::int64_t imagePixels, classes, paddedChannels;
 
-  std::int64_t pixels() const {
-    return std::max(kLeastChunkPixels, (imagePixels + kMostChunks - 1) / kMostChunks);
-  }
-  std::int64_t count() const { return (imagePixels + pixels() - 1) / pixels(); }
+  std::int64_t pixels() const { return std::max(kLeastChunkPixels, divideUp(imagePixels, kMostChunks)); }
+  std::int64_t count() const { return divideUp(imagePixels, pixels()); }
   std::int64_t floats() const { return classes * paddedChannels; }
 };
 

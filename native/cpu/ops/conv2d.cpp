@@ -42,14 +42,12 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& description, const 
   const Step& step = description.step();
   const conv::Problem problem = conv::describeProblem(description);
   if (step.algorithm >= std::size(kAlgorithms) || !kAlgorithms[step.algorithm]->supports(problem)) {
-    throw Error("INVALID_PLAN", step.path + ": conv2d has no algorithm " + std::to_string(step.algorithm) +
-                                    " for these tensors");
+    throw Error("INVALID_PLAN", "no algorithm " + std::to_string(step.algorithm) + " for these tensors");
   }
   const conv::Algorithm& algorithm = *kAlgorithms[step.algorithm];
   const std::size_t needed = algorithm.estimate(problem, device).scratchBytes;
   if (step.scratchBytes < needed) {
-    throw Error("INVALID_PLAN", step.path + ": conv2d needs " + std::to_string(needed) +
-                                    " bytes of scratch memory here, the plan has " +
+    throw Error("INVALID_PLAN", "expected " + std::to_string(needed) + " bytes of scratch, received " +
                                     std::to_string(step.scratchBytes));
   }
   return algorithm.prepare(problem, description, device, weights);

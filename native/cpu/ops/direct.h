@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/integers.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/op.h"
 
@@ -18,8 +19,8 @@ namespace ocrnet::cpu {
 inline void requireChoice(const StepDescription& step, const Choice& choice) {
   const auto& [algorithm, scratchBytes] = std::pair{step.step().algorithm, step.step().scratchBytes};
   if (algorithm == choice.algorithm && scratchBytes >= choice.scratchBytes) return;
-  throw Error("INVALID_PLAN", step.step().path + ": expected algorithm " + std::to_string(choice.algorithm) +
-                                  " with " + std::to_string(choice.scratchBytes) +
+  throw Error("INVALID_PLAN", "expected algorithm " + std::to_string(choice.algorithm) + " with " +
+                                  std::to_string(choice.scratchBytes) +
                                   " bytes of scratch, received algorithm " + std::to_string(algorithm) +
                                   " with " + std::to_string(scratchBytes));
 }
@@ -46,9 +47,5 @@ inline Target targetOf(const TensorInfo* tensor, void* data = nullptr) { return 
 
 /// Pixels of so many channels that are worth a thread.
 inline std::int64_t pixelGrain(std::int64_t channels) { return 16384 / channels + 1; }
-
-inline constexpr std::int64_t roundUp(std::int64_t count, std::int64_t multiple) {
-  return (count + multiple - 1) / multiple * multiple;
-}
 
 }  // namespace ocrnet::cpu

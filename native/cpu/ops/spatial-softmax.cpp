@@ -20,7 +20,7 @@ constexpr std::int64_t kBlockPixels = 256;
 struct Blocks {
   std::int64_t batch, imagePixels, classes;
 
-  std::int64_t perImage() const { return (imagePixels + kBlockPixels - 1) / kBlockPixels; }
+  std::int64_t perImage() const { return divideUp(imagePixels, kBlockPixels); }
   std::int64_t count() const { return batch * perImage(); }
   Range pixels(std::int64_t block) const {
     const std::int64_t image = block / perImage(), first = block % perImage() * kBlockPixels;

@@ -47,35 +47,17 @@
 
 #include <algorithm>
 
-#include "cpu/winograd/kernels.h"
+#include "core/integers.h"
+#include "core/range.h"
+#include "cpu/winograd/kernels/kernels.h"
 #include "cpu/winograd/schedule.h"
 
 namespace ocrnet::cpu::winograd {
 
 namespace {
 
-const Kernels& bestKernels() { return kernelsFor(bestIsa()); }
-
-// The cost model: cycles for one vector of channels, measured on Sapphire Rapids with operands in the
-// second-level cache (all three transforms wait for their 36 scattered lines rather than for arithmetic).
-constexpr double kInputCycles = 220, kFilterCycles = 250, kOutputCycles = 170;
-constexpr double kProductsPerCycle = 1.45, kDirectProductsPerCycle = 1.65;  // vector FMAs
-constexpr double kStartCycles = 50000, kDirectStartCycles = 10000;  // of each thread: barriers, cold scratch
-
-struct Range {
-  int64_t first, end;
-  int64_t size() const { return end - first; }
-};
-
-/// One of count equal parts.
-Range part(Range whole, int64_t index, int64_t count) {
-  return {whole.first + whole.size() * index / count, whole.first + whole.size() * (index + 1) / count};
-}
-
-int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 struct TilePlace {
-  int64_t image, row, column;  // the first output pixel
+  std::int64_t image, row, column;  // the first output pixel
 };
 
 /// One call of run: what its workers share.
@@ -88,19 +70,19 @@ class Convolution {
   }
 
   /// U of every worker-th part of all output channels, where all of it is kept.
-  void transformKeptFilter(int64_t worker) const {
-    const Range panels = part({0, schedule_.panels}, worker, schedule_.groups * schedule_.members);
-    for (int64_t block = 0; block < schedule_.channelBlocks; ++block) {
+  void transformKeptFilter(std::int64_t worker) const {
+    const Range panels = Range{0, schedule_.panels}.part(worker, schedule_.groups * schedule_.members);
+    for (std::int64_t block = 0; block < schedule_.channelBlocks; ++block) {
       transformFilter(block, panels, keptFilter(block, panels.first));
     }
   }
 
   /// V of this worker's part of its group's chunk of tiles.
-  void transformInputs(int64_t worker, int64_t step) const {
+  void transformInputs(std::int64_t worker, std::int64_t step) const {
     const Range chunk = chunkOf(worker, step),
-                mine = part(chunk, worker % schedule_.members, schedule_.members);
+                mine = chunk.part(worker % schedule_.members, schedule_.members);
     float* const v = groupInput(worker);
-    for (int64_t tile = mine.first; tile < mine.end; ++tile) {
+    for (std::int64_t tile = mine.first; tile < mine.end; ++tile) {
       const float* pixels[kPoints];
       findPixels(placeOf(tile), pixels);
       kernels_.transformInput(pixels, problem_.channelsIn,
@@ -109,16 +91,16 @@ class Convolution {
   }
 
   /// M = V U and Y = Aᵀ M A for the whole chunk and this worker's output channels.
-  void multiplyAndTransformOutputs(int64_t worker, int64_t step) const {
+  void multiplyAndTransformOutputs(std::int64_t worker, std::int64_t step) const {
     const Range chunk = chunkOf(worker, step);
     if (chunk.size() == 0) return;
-    const Range mine = part({0, schedule_.panels}, worker % schedule_.members, schedule_.members);
-    const int64_t blocks = ceilDiv(mine.size(), schedule_.productPanels);
+    const Range mine = Range{0, schedule_.panels}.part(worker % schedule_.members, schedule_.members);
+    const std::int64_t blocks = divideUp(mine.size(), schedule_.productPanels);
     float* const m = scratch_ + schedule_.productOffset + worker * schedule_.productFloats;
-    for (int64_t i = 0; i < blocks; ++i) {
-      const Range panels = part(mine, i, blocks);
+    for (std::int64_t i = 0; i < blocks; ++i) {
+      const Range panels = mine.part(i, blocks);
       multiply(worker, chunk.size(), panels, m);
-      for (int64_t tile = chunk.first; tile < chunk.end; ++tile) {
+      for (std::int64_t tile = chunk.first; tile < chunk.end; ++tile) {
         transformOutput(placeOf(tile), panels, m + (tile - chunk.first) * schedule_.productStride);
       }
     }
@@ -126,22 +108,22 @@ class Convolution {
 
  private:
   /// The tiles of a worker's group in one step.
-  Range chunkOf(int64_t worker, int64_t step) const {
-    const Range group = part({0, schedule_.tiles}, worker / schedule_.members, schedule_.groups);
-    return part(group, step, schedule_.steps);
+  Range chunkOf(std::int64_t worker, std::int64_t step) const {
+    const Range group = Range{0, schedule_.tiles}.part(worker / schedule_.members, schedule_.groups);
+    return group.part(step, schedule_.steps);
   }
 
-  float* groupInput(int64_t worker) const {
+  float* groupInput(std::int64_t worker) const {
     return scratch_ + schedule_.inputOffset + worker / schedule_.members * schedule_.inputFloats;
   }
 
-  float* keptFilter(int64_t channelBlock, int64_t panel) const {
+  float* keptFilter(std::int64_t channelBlock, std::int64_t panel) const {
     return scratch_ + schedule_.filterOffset + channelBlock * schedule_.filterFloats +
            panel * schedule_.input.channelBlock * schedule_.panel;
   }
 
-  TilePlace placeOf(int64_t tile) const {
-    const int64_t column = tile % schedule_.tileColumns, rest = tile / schedule_.tileColumns;
+  TilePlace placeOf(std::int64_t tile) const {
+    const std::int64_t column = tile % schedule_.tileColumns, rest = tile / schedule_.tileColumns;
     return {rest / schedule_.tileRows,
             tileOrigin(rest % schedule_.tileRows, problem_.outputHeight(), problem_.dilation),
             tileOrigin(column, problem_.outputWidth(), problem_.dilation)};
@@ -150,22 +132,22 @@ class Convolution {
   /// The 6×6 input pixels of a tile; those of the padding are the zeros.
   void findPixels(const TilePlace& place, const float** pixels) const {
     const float* const zeros = scratch_ + schedule_.zerosOffset;
-    for (int64_t i = 0; i < kInputTile; ++i) {
-      const int64_t row = place.row - problem_.padding + i * problem_.dilation;
+    for (std::int64_t i = 0; i < kInputTile; ++i) {
+      const std::int64_t row = place.row - problem_.padding + i * problem_.dilation;
       const bool rowInside = row >= 0 && row < problem_.height;
       const float* const line =
           operands_.x + (place.image * problem_.height + row) * problem_.width * problem_.inputPixelStride;
-      for (int64_t j = 0; j < kInputTile; ++j) {
-        const int64_t column = place.column - problem_.padding + j * problem_.dilation;
+      for (std::int64_t j = 0; j < kInputTile; ++j) {
+        const std::int64_t column = place.column - problem_.padding + j * problem_.dilation;
         const bool inside = rowInside && column >= 0 && column < problem_.width;
         *pixels++ = inside ? line + column * problem_.inputPixelStride : zeros;
       }
     }
   }
 
-  void transformFilter(int64_t channelBlock, Range panels, float* u) const {
-    const int64_t first = channelBlock * schedule_.input.channelBlock, count = channelsOf(channelBlock);
-    for (int64_t panel = panels.first; panel < panels.end; ++panel) {
+  void transformFilter(std::int64_t channelBlock, Range panels, float* u) const {
+    const std::int64_t first = channelBlock * schedule_.input.channelBlock, count = channelsOf(channelBlock);
+    for (std::int64_t panel = panels.first; panel < panels.end; ++panel) {
       const float* const taps =
           operands_.packedFilter + (panel * problem_.channelsIn + first) * kTaps * schedule_.panel;
       kernels_.transformFilter(taps, count, schedule_.panel, u, schedule_.filterPointStride);
@@ -173,25 +155,25 @@ class Convolution {
     }
   }
 
-  int64_t channelsOf(int64_t channelBlock) const {
-    const int64_t first = channelBlock * schedule_.input.channelBlock;
+  std::int64_t channelsOf(std::int64_t channelBlock) const {
+    const std::int64_t first = channelBlock * schedule_.input.channelBlock;
     return std::min(problem_.channelsIn - first, schedule_.input.channelBlock);
   }
 
   /// M of some panels. The channels are the outer loop, so that their V stays in the cache for all the
   /// panels.
-  void multiply(int64_t worker, int64_t tiles, Range panels, float* m) const {
-    const int64_t filterBlocks = ceilDiv(panels.size(), schedule_.filterPanels);
+  void multiply(std::int64_t worker, std::int64_t tiles, Range panels, float* m) const {
+    const std::int64_t filterBlocks = divideUp(panels.size(), schedule_.filterPanels);
     const float* v = groupInput(worker);
-    for (int64_t block = 0; block < schedule_.channelBlocks; ++block, v += schedule_.input.blockStride) {
-      for (int64_t i = 0; i < filterBlocks; ++i) {
-        const Range some = part(panels, i, filterBlocks);
+    for (std::int64_t block = 0; block < schedule_.channelBlocks; ++block, v += schedule_.input.blockStride) {
+      for (std::int64_t i = 0; i < filterBlocks; ++i) {
+        const Range some = panels.part(i, filterBlocks);
         float* const u = schedule_.keepFilter
                              ? keptFilter(block, some.first)
                              : scratch_ + schedule_.filterOffset + worker * schedule_.filterFloats;
         if (!schedule_.keepFilter) transformFilter(block, some, u);
         float* const products = m + (some.first - panels.first) * schedule_.panel;
-        for (int64_t point = 0; point < kPoints; ++point) {
+        for (std::int64_t point = 0; point < kPoints; ++point) {
           kernels_.multiply[schedule_.panelVectors](
               v + point * schedule_.input.pointStride, schedule_.input.channelBlock, tiles,
               u + point * schedule_.filterPointStride, schedule_.input.channelBlock * schedule_.panel,
@@ -203,11 +185,11 @@ class Convolution {
   }
 
   void transformOutput(const TilePlace& place, Range panels, const float* m) const {
-    const int64_t height = problem_.outputHeight(), width = problem_.outputWidth();
-    const int64_t firstChannel = panels.first * schedule_.panel;
-    const int64_t pixel = (place.image * height + place.row) * width + place.column;
-    const auto inside = [&](int64_t origin, int64_t extent) {
-      return std::min<int64_t>(kOutputTile, (extent - origin + problem_.dilation - 1) / problem_.dilation);
+    const std::int64_t height = problem_.outputHeight(), width = problem_.outputWidth();
+    const std::int64_t firstChannel = panels.first * schedule_.panel;
+    const std::int64_t pixel = (place.image * height + place.row) * width + place.column;
+    const auto inside = [&](std::int64_t origin, std::int64_t extent) {
+      return std::min<std::int64_t>(kOutputTile, divideUp(extent - origin, problem_.dilation));
     };
     kernels_.transformOutput({
         .products = m,
@@ -224,8 +206,7 @@ class Convolution {
         .columnStride = problem_.dilation * problem_.outputPixelStride,
         .rows = inside(place.row, height),
         .columns = inside(place.column, width),
-        .activation = operands_.activation,
-        .slope = operands_.slope,
+        .epilogue = operands_.epilogue,
     });
   }
 
@@ -238,106 +219,37 @@ class Convolution {
 
 }  // namespace
 
-namespace portable {
-extern const Kernels kernels;
-}
-#if defined(__x86_64__)
-namespace avx2 {
-extern const Kernels kernels;
-}
-namespace avx512 {
-extern const Kernels kernels;
-}
-#endif
-
-const Kernels& kernelsFor(Isa isa) {
-  switch (isa) {
-#if defined(__x86_64__)
-    case Isa::avx512:
-      return avx512::kernels;
-    case Isa::avx2:
-      return avx2::kernels;
-#endif
-    default:
-      return portable::kernels;
-  }
+std::size_t scratchBytes(const Problem& problem, const Device& device) {
+  const Schedule cut = schedule(problem, device.threads, kernelsFor(device.isa));
+  return static_cast<std::size_t>(cut.scratchFloats) * sizeof(float);
 }
 
-size_t packedFilterBytes(const Problem& problem) {
-  const Kernels& kernels = bestKernels();
-  const int64_t panel = kernels.panelVectors(problem.channelsOut) * kernels.lanes;
-  const int64_t channelsOut = (problem.channelsOut + panel - 1) / panel * panel;
-  return static_cast<size_t>(channelsOut * problem.channelsIn * kTaps) * sizeof(float);
-}
-
-void packFilter(const Problem& problem, const float* filter, float* packed) {
-  const Kernels& kernels = bestKernels();
-  const int64_t panel = kernels.panelVectors(problem.channelsOut) * kernels.lanes;
-  for (int64_t first = 0; first < problem.channelsOut; first += panel) {
-    for (int64_t c = 0; c < problem.channelsIn; ++c) {
-      for (int64_t tap = 0; tap < kTaps; ++tap) {
-        for (int64_t k = first; k < first + panel; ++k) {
-          *packed++ = k < problem.channelsOut ? filter[(k * kTaps + tap) * problem.channelsIn + c] : 0.0f;
-        }
-      }
-    }
-  }
-}
-
-size_t scratchBytes(const Problem& problem, int threads) {
-  return static_cast<size_t>(schedule(problem, threads, bestKernels()).scratchFloats) * sizeof(float);
-}
-
-double relativeCost(const Problem& problem, int threads) {
-  const Kernels& kernels = bestKernels();
-  const Schedule cut = schedule(problem, threads, kernels);
-  const double tiles = static_cast<double>(cut.tiles), lanes = kernels.lanes;
-  const double vectorsIn = static_cast<double>(ceilDiv(problem.channelsIn, kernels.lanes));
-  const double vectorsOut = static_cast<double>(ceilDiv(problem.channelsOut, kernels.lanes));
-  const double paddedVectorsOut = static_cast<double>(cut.panels * cut.panelVectors);
-
-  // Cycles of one core. All of it is shared evenly but the products, which wait for the busiest worker.
-  const double busiest =
-      static_cast<double>(ceilDiv(cut.panels, cut.members) * ceilDiv(cut.tiles, cut.groups)) * threads /
-      static_cast<double>(cut.panels * cut.tiles);
-  const double products =
-      tiles * kPoints * problem.channelsIn * paddedVectorsOut * busiest / kProductsPerCycle;
-  const double filters = problem.channelsIn * paddedVectorsOut * kFilterCycles *
-                         (cut.keepFilter ? 1.0 : static_cast<double>(cut.steps * cut.groups));
-  const double transforms =
-      tiles * (vectorsIn * kInputCycles + vectorsOut * kOutputCycles) + kStartCycles * threads;
-
-  const double pixels = static_cast<double>(problem.batch * problem.outputHeight() * problem.outputWidth());
-  const double direct = pixels * kTaps * problem.channelsIn *
-                            std::max(vectorsOut, problem.channelsOut / lanes) / kDirectProductsPerCycle +
-                        kDirectStartCycles * threads;
-  return (products + filters + transforms) / direct;
-}
-
-void run(const Problem& problem, const Operands& operands, void* scratch, int threads) {
-  const Kernels& kernels = bestKernels();
+void run(const Problem& problem, const Device& device, const Operands& operands, void* scratch) {
+  const Kernels& kernels = kernelsFor(device.isa);
+  const int threads = device.threads;
   const Schedule cut = schedule(problem, threads, kernels);
   const Convolution convolution(problem, operands, kernels, cut, static_cast<float*>(scratch));
-  const int64_t workers = cut.groups * cut.members;
+  const std::int64_t workers = cut.groups * cut.members;
 #pragma omp parallel num_threads(threads)
   {
     // OpenMP may give fewer threads than asked for: then a thread is several workers, in step with the
     // others.
-    const int64_t first = omp_get_thread_num(), team = omp_get_num_threads();
+    const std::int64_t first = omp_get_thread_num(), team = omp_get_num_threads();
     if (cut.keepFilter) {
-      for (int64_t worker = first; worker < workers; worker += team) convolution.transformKeptFilter(worker);
+      for (std::int64_t worker = first; worker < workers; worker += team)
+        convolution.transformKeptFilter(worker);
 #pragma omp barrier
     }
-    for (int64_t step = 0; step < cut.steps; ++step) {
+    for (std::int64_t step = 0; step < cut.steps; ++step) {
       if (cut.members > 1) {
 #pragma omp barrier
       }
-      for (int64_t worker = first; worker < workers; worker += team)
+      for (std::int64_t worker = first; worker < workers; worker += team)
         convolution.transformInputs(worker, step);
       if (cut.members > 1) {
 #pragma omp barrier
       }
-      for (int64_t worker = first; worker < workers; worker += team) {
+      for (std::int64_t worker = first; worker < workers; worker += team) {
         convolution.multiplyAndTransformOutputs(worker, step);
       }
     }

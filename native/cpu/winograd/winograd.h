@@ -3,7 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/activation.h"
+#include "core/epilogue.h"
+#include "cpu/device.h"
 
 namespace ocrnet::cpu::winograd {
 
@@ -11,42 +12,42 @@ namespace ocrnet::cpu::winograd {
 /// padding = dilation. Pixels lie pixelStride elements apart (at least the channels), rows and images follow
 /// without gaps: x, y and the residual may be channel slices of wider buffers.
 struct Problem {
-  int64_t batch, height, width;  // of the input
-  int64_t channelsIn, channelsOut;
-  int64_t dilation, padding;
-  int64_t inputPixelStride, outputPixelStride, residualPixelStride;
+  std::int64_t batch, height, width;  // of the input
+  std::int64_t channelsIn, channelsOut;
+  std::int64_t dilation, padding;
+  std::int64_t inputPixelStride, outputPixelStride, residualPixelStride;
 
-  int64_t outputHeight() const { return height + 2 * padding - 2 * dilation; }
-  int64_t outputWidth() const { return width + 2 * padding - 2 * dilation; }
+  std::int64_t outputHeight() const { return height + 2 * padding - 2 * dilation; }
+  std::int64_t outputWidth() const { return width + 2 * padding - 2 * dilation; }
 };
 
 struct Operands {
   const float* x;             // (batch, height, width, channelsIn)
   const float* packedFilter;  // as packFilter wrote it
   const float* bias;          // (channelsOut), or null
-  const float*
-      residual;  // (batch, outputHeight, outputWidth, channelsOut), added before the activation; or null
-  float* y;      // (batch, outputHeight, outputWidth, channelsOut); may be the residual, never x
-  Activation activation;
-  float slope;  // of leakyRelu
+  const float* residual;      // as y, added before the activation; or null
+  float* y;                   // (batch, outputHeight, outputWidth, channelsOut); may be the residual, never x
+  Epilogue epilogue;
 };
 
 /// Bytes of the packed filter: those of the filter, with the output channels rounded up to whole panels.
-size_t packedFilterBytes(const Problem& problem);
+std::size_t packedFilterBytes(const Problem& problem, const Device& device);
 
-/// Reorders a filter for this processor's kernels. Only the two channel counts of the problem matter.
-/// filter: (channelsOut, 3, 3, channelsIn).
-void packFilter(const Problem& problem, const float* filter, float* packed);
+/// Reorders a filter (channelsOut, 3, 3, channelsIn) for the device's kernels, and back. Only the two channel
+/// counts of the problem matter.
+void packFilter(const Problem& problem, const Device& device, const float* filter, float* packed);
+void unpackFilter(const Problem& problem, const Device& device, const float* packed, float* filter);
 
 /// Bytes of the scratch that run needs; its address should be a multiple of 64 (slower, not wrong, if it is
 /// not).
-size_t scratchBytes(const Problem& problem, int threads);
+std::size_t scratchBytes(const Problem& problem, const Device& device);
 
 /// y = activation(x ∗ filter + bias + residual).
-void run(const Problem& problem, const Operands& operands, void* scratch, int threads);
+void run(const Problem& problem, const Device& device, const Operands& operands, void* scratch);
 
 /// The time of run relative to that of a direct convolution that reaches the processor's usual share of its
-/// peak: below 1, Winograd pays. Estimated from the problem's sizes alone.
-double relativeCost(const Problem& problem, int threads);
+/// peak: estimated from the
+/// problem's sizes alone, and 5 to 30 % too low.
+double relativeCost(const Problem& problem, const Device& device);
 
 }  // namespace ocrnet::cpu::winograd

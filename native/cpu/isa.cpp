@@ -1,4 +1,4 @@
-#include "cpu/kernels-isa.h"
+#include "cpu/isa.h"
 
 #include <algorithm>
 #include <cstdlib>

@@ -16,8 +16,9 @@
 //
 // Each is applied to columns, then to rows.
 
-#include "cpu/simd.h"
-#include "cpu/winograd/kernels.h"
+#include "cpu/kernels/epilogue.h"
+#include "cpu/simd-elements.h"
+#include "cpu/winograd/kernels/kernels.h"
 
 namespace ocrnet::cpu::winograd::OCRNET_ISA {
 
@@ -64,13 +65,13 @@ inline void outputPixels(const Vec x[6], Vec* out, int stride) {
       fma(broadcast(kNb * kB2 * kB), differenceB, fma(broadcast(kNa * kA2 * kA), differenceA, x[5]));
 }
 
-template <class Load>
-inline void inputChannels(const float* const* pixels, int64_t channel, float* v, int64_t pointStride,
-                          Load load) {
+template <class Lanes>
+inline void inputChannels(const float* const* pixels, std::int64_t channel, float* v,
+                          std::int64_t pointStride, Lanes lanes) {
   Vec columns[kPoints];
   for (int j = 0; j < 6; ++j) {
     Vec x[6];
-    for (int i = 0; i < 6; ++i) x[i] = load(pixels[i * 6 + j] + channel);
+    for (int i = 0; i < 6; ++i) x[i] = load(pixels[i * 6 + j] + channel, lanes);
     inputPoints(x, columns + j, 6);
   }
   for (int i = 0; i < 6; ++i) {
@@ -80,29 +81,24 @@ inline void inputChannels(const float* const* pixels, int64_t channel, float* v,
   }
 }
 
-inline void transformInput(const float* const* pixels, int64_t channels, float* v,
+inline void transformInput(const float* const* pixels, std::int64_t channels, float* v,
                            const InputLayout& layout) {
-  for (int64_t first = 0; first < channels; first += layout.channelBlock, v += layout.blockStride) {
-    const int64_t count = channels - first < layout.channelBlock ? channels - first : layout.channelBlock;
-    int64_t c = 0;
-    for (; c + kLanes <= count; c += kLanes) {
-      inputChannels(pixels, first + c, v + c, layout.pointStride, [](const float* p) { return load(p); });
-    }
-    if (c < count) {
-      const int64_t rest = count - c;
-      inputChannels(pixels, first + c, v + c, layout.pointStride,
-                    [rest](const float* p) { return loadFirst(p, rest); });
-    }
+  for (std::int64_t first = 0; first < channels; first += layout.channelBlock, v += layout.blockStride) {
+    const std::int64_t rest = channels - first,
+                       count = rest < layout.channelBlock ? rest : layout.channelBlock;
+    eachVector(count, [&](std::int64_t c, auto lanes) {
+      inputChannels(pixels, first + c, v + c, layout.pointStride, lanes);
+    });
   }
 }
 
-inline void transformFilter(const float* taps, int64_t channels, int64_t panel, float* u,
-                            int64_t pointStride) {
-  for (int64_t c = 0; c < channels; ++c) {
+inline void transformFilter(const float* taps, std::int64_t channels, std::int64_t panel, float* u,
+                            std::int64_t pointStride) {
+  for (std::int64_t c = 0; c < channels; ++c) {
     // The taps come from memory in one long stream, shorter than what the hardware would need to run ahead.
-    for (int64_t line = 0; line < kTaps * panel; line += 16)
+    for (std::int64_t line = 0; line < kTaps * panel; line += 16)
       __builtin_prefetch(taps + 4 * kTaps * panel + line);
-    for (int64_t k = 0; k < panel; k += kLanes) {
+    for (std::int64_t k = 0; k < panel; k += kLanes) {
       Vec columns[18];
       for (int j = 0; j < 3; ++j) {
         filterPoints(load(taps + j * panel + k), load(taps + (3 + j) * panel + k),
@@ -119,25 +115,16 @@ inline void transformFilter(const float* taps, int64_t channels, int64_t panel, 
   }
 }
 
-template <Activation activation>
-inline Vec activate(Vec x, Vec slope) {
-  if constexpr (activation == Activation::relu) return max(zero(), x);
-  if constexpr (activation == Activation::relu6) return min(broadcast(6), max(zero(), x));
-  if constexpr (activation == Activation::leakyRelu) return fma(slope, min(zero(), x), max(zero(), x));
-  return x;
-}
-
-template <Activation activation, class Load, class Store>
-inline void outputChannels(const OutputTile& tile, int64_t channel, Load load, Store store) {
-  const float* m = tile.products + channel;
+template <class Activate, class Lanes>
+inline void outputChannels(const OutputTile& tile, std::int64_t channel, Activate activate, Lanes lanes) {
+  const float* const m = tile.products + channel;
   Vec columns[24];
   for (int j = 0; j < 6; ++j) {
     Vec x[6];
-    for (int i = 0; i < 6; ++i) x[i] = OCRNET_ISA::load(m + (i * 6 + j) * tile.pointStride);
+    for (int i = 0; i < 6; ++i) x[i] = load(m + (i * 6 + j) * tile.pointStride);
     outputPixels(x, columns + j, 6);
   }
-  const Vec slope = broadcast(tile.slope);
-  const Vec bias = tile.bias ? load(tile.bias + channel) : zero();
+  const Vec bias = tile.bias ? load(tile.bias + channel, lanes) : zero();
   const int rows = static_cast<int>(tile.rows), last = static_cast<int>(tile.columns);
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
@@ -149,40 +136,18 @@ inline void outputChannels(const OutputTile& tile, int64_t channel, Load load, S
       if (j >= last) break;
       Vec x = add(pixels[j], bias);
       if (tile.residual) {
-        x = add(x,
-                load(tile.residual + i * tile.residualRowStride + j * tile.residualColumnStride + channel));
+        const float* const row = tile.residual + i * tile.residualRowStride;
+        x = add(x, load(row + j * tile.residualColumnStride + channel, lanes));
       }
-      store(tile.y + i * tile.rowStride + j * tile.columnStride + channel, activate<activation>(x, slope));
+      store(tile.y + i * tile.rowStride + j * tile.columnStride + channel, activate(x), lanes);
     }
   }
 }
 
-template <Activation activation>
-inline void outputTile(const OutputTile& tile) {
-  int64_t c = 0;
-  for (; c + kLanes <= tile.channels; c += kLanes) {
-    outputChannels<activation>(
-        tile, c, [](const float* p) { return load(p); }, [](float* p, Vec x) { store(p, x); });
-  }
-  if (c < tile.channels) {
-    const int64_t rest = tile.channels - c;
-    outputChannels<activation>(
-        tile, c, [rest](const float* p) { return loadFirst(p, rest); },
-        [rest](float* p, Vec x) { storeFirst(p, x, rest); });
-  }
-}
-
 inline void transformOutput(const OutputTile& tile) {
-  switch (tile.activation) {
-    case Activation::none:
-      return outputTile<Activation::none>(tile);
-    case Activation::relu:
-      return outputTile<Activation::relu>(tile);
-    case Activation::relu6:
-      return outputTile<Activation::relu6>(tile);
-    case Activation::leakyRelu:
-      return outputTile<Activation::leakyRelu>(tile);
-  }
+  withActivation(tile.epilogue, [&](auto activate) {
+    eachVector(tile.channels, [&](std::int64_t c, auto lanes) { outputChannels(tile, c, activate, lanes); });
+  });
 }
 
 }  // namespace ocrnet::cpu::winograd::OCRNET_ISA

@@ -26,8 +26,8 @@ constexpr int maxRows(int vectors) {
 /// next call reads. Nothing is unrolled over the channels: the body is long enough, and processors run a
 /// short loop faster than they can decode a long one.
 template <int rows, int vectors>
-void microKernel(const float* v, int64_t vStride, const float* u, int64_t channels, float* m, int64_t mStride,
-                 bool accumulate, const float* nextV) {
+void microKernel(const float* v, std::int64_t vStride, const float* u, std::int64_t channels, float* m,
+                 std::int64_t mStride, bool accumulate, const float* nextV) {
   Vec sums[rows][vectors];
 #pragma GCC unroll 14
   for (int r = 0; r < rows; ++r) {
@@ -44,7 +44,7 @@ void microKernel(const float* v, int64_t vStride, const float* u, int64_t channe
 #pragma GCC unroll 14
   for (int i = 0; i < count; ++i) triples[i] = v + 3 * i * vStride;
 #pragma GCC unroll 1
-  for (int64_t c = 0; c < channels; ++c) {
+  for (std::int64_t c = 0; c < channels; ++c) {
     __builtin_prefetch(nextV + c * 16);
 
     Vec row[vectors];
@@ -70,25 +70,26 @@ void microKernel(const float* v, int64_t vStride, const float* u, int64_t channe
   }
 }
 
-using MicroKernel = void (*)(const float*, int64_t, const float*, int64_t, float*, int64_t, bool,
-                             const float*);
+using MicroKernel = void (*)(const float*, std::int64_t, const float*, std::int64_t, float*, std::int64_t,
+                             bool, const float*);
 
 template <int vectors, int... rows>
-constexpr MicroKernel microKernelOf(int64_t count, std::integer_sequence<int, rows...>) {
+constexpr MicroKernel microKernelOf(std::int64_t count, std::integer_sequence<int, rows...>) {
   constexpr MicroKernel byRows[] = {microKernel<rows + 1, vectors>...};
   return byRows[count - 1];
 }
 
 template <int vectors>
-void multiply(const float* v, int64_t vStride, int64_t tiles, const float* u, int64_t uPanelStride,
-              int64_t panels, int64_t channels, float* m, int64_t mStride, bool accumulate) {
-  constexpr int64_t most = maxRows(vectors);
-  const int64_t groups = (tiles + most - 1) / most;
-  for (int64_t group = 0; group < groups; ++group) {
-    const int64_t first = group * tiles / groups, end = (group + 1) * tiles / groups;
+void multiply(const float* v, std::int64_t vStride, std::int64_t tiles, const float* u,
+              std::int64_t uPanelStride, std::int64_t panels, std::int64_t channels, float* m,
+              std::int64_t mStride, bool accumulate) {
+  constexpr std::int64_t most = maxRows(vectors);
+  const std::int64_t groups = (tiles + most - 1) / most;
+  for (std::int64_t group = 0; group < groups; ++group) {
+    const std::int64_t first = group * tiles / groups, end = (group + 1) * tiles / groups;
     const MicroKernel kernel =
         microKernelOf<vectors>(end - first, std::make_integer_sequence<int, static_cast<int>(most)>{});
-    for (int64_t panel = 0; panel < panels; ++panel) {
+    for (std::int64_t panel = 0; panel < panels; ++panel) {
       kernel(v + first * vStride, vStride, u + panel * uPanelStride, channels,
              m + first * mStride + panel * vectors * kLanes, mStride, accumulate, v + end * vStride);
     }
