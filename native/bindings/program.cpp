@@ -65,7 +65,9 @@ Napi::Value NativeProgram::create(Napi::Env env, Arguments arguments) {
 }
 
 NativeProgram::NativeProgram(const Napi::CallbackInfo& info)
-    : NativeObject(info), program_(std::move(argumentsOf<Arguments>(info))) {}
+    : NativeObject(info), program_(std::move(argumentsOf<Arguments>(info))) {
+  memory_.report(info.Env(), program_.signature.arenaBytes);
+}
 
 NativeProgram::~NativeProgram() { unload(); }
 
@@ -109,6 +111,7 @@ Napi::Value NativeProgram::dispose(const Napi::CallbackInfo& info) {
 void NativeProgram::unload() {
   if (disposed_ || !program_.device) return;
   disposed_ = true;
+  memory_.report(Env(), 0);
   program_.device->unload(program_.executable);
 }
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "bindings/device-thread.h"
+#include "bindings/external-memory.h"
 #include "bindings/native-object.h"
 #include "plan/infer.h"
 
@@ -48,6 +49,7 @@ class NativeProgram : public NativeObject<NativeProgram> {
   void unload();
 
   Arguments program_;
+  ExternalMemory memory_;  // its arena, which it shares with the device's other plans
   bool disposed_ = false;
 };
 

@@ -18,6 +18,8 @@ NativeWeights::NativeWeights(const Napi::CallbackInfo& info) : NativeObject(info
   argumentsOf<Arguments>(info);
 }
 
+NativeWeights::~NativeWeights() { memory_.report(Env(), 0); }
+
 const std::shared_ptr<Weights>& NativeWeights::weights() const {
   if (!weights_) throw Error("DISPOSED", "The weights were disposed");
   return weights_;
@@ -26,7 +28,9 @@ const std::shared_ptr<Weights>& NativeWeights::weights() const {
 Napi::Value NativeWeights::set(const Napi::CallbackInfo& info) {
   const std::string name = stringArgument(info[0], "name of a weight");
   const std::string what = "weight \"" + name + "\"";
-  weights()->set(name, shapeArgument(info[1], what + "'s shape"), floatsArgument(info[2], what));
+  const std::span<const float> values = floatsArgument(info[2], what);
+  weights()->set(name, shapeArgument(info[1], what + "'s shape"), values);
+  memory_.report(info.Env(), memory_.bytes() + values.size_bytes());
   return info.Env().Undefined();
 }
 
@@ -36,6 +40,7 @@ Napi::Value NativeWeights::bytes(const Napi::CallbackInfo& info) {
 
 Napi::Value NativeWeights::dispose(const Napi::CallbackInfo& info) {
   weights_.reset();
+  memory_.report(info.Env(), 0);
   return info.Env().Undefined();
 }
 

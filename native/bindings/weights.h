@@ -1,5 +1,6 @@
 #pragma once
 
+#include "bindings/external-memory.h"
 #include "bindings/native-object.h"
 #include "runtime/weights.h"
 
@@ -16,6 +17,7 @@ class NativeWeights : public NativeObject<NativeWeights> {
   static Napi::Function define(Napi::Env env);
   static Napi::Value create(Napi::Env env);
   explicit NativeWeights(const Napi::CallbackInfo& info);
+  ~NativeWeights() override;
 
   /// Throws Error("DISPOSED").
   const std::shared_ptr<Weights>& weights() const;
@@ -28,6 +30,7 @@ class NativeWeights : public NativeObject<NativeWeights> {
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Weights> weights_ = std::make_shared<Weights>();
+  ExternalMemory memory_;  // the values; packed forms mostly take their place
 };
 
 }  // namespace ocrnet::bindings
