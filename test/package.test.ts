@@ -1,6 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { basename } from 'node:path';
 import { expect } from 'chai';
+import { defaultModelFile } from '../lib/serve/default-model.js';
 
 const root = new URL('../', import.meta.url);
 const readJson = async (path: string) => JSON.parse(await readFile(new URL(path, root), 'utf8'));
@@ -31,5 +34,28 @@ describe('the package', () => {
   it('declares no install script, which npm would skip or run without need', async () => {
     const { scripts } = await readJson('package.json');
     expect(scripts).to.not.have.any.keys('preinstall', 'install', 'postinstall', 'prepare', 'prebuild');
+  });
+
+  it('holds what users need, and nothing of the development', () => {
+    const pack = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+    expect(pack.status, pack.stderr).to.equal(0);
+    const [{ files }] = JSON.parse(pack.stdout);
+    const paths: string[] = files.map(({ path }: { path: string }) => path);
+    expect(paths).to.include.members([
+      'dist/index.js',
+      'dist/index.d.ts',
+      'dist/cli/main.js',
+      'native/addon.cpp',
+      'native/CMakeLists.txt',
+      'CMakeLists.txt',
+      'LICENSE',
+      `models/${basename(defaultModelFile())}`,
+    ]);
+    const published =
+      /^(package\.json|README\.md|LICENSE|CMakeLists\.txt|dist\/.*\.(js|d\.ts|js\.map)|native\/.*(\.cpp|\.h|CMakeLists\.txt)|models\/[^/]+\.safetensors|prebuilds\/[^/]+\/(ocrnet\.[\w.]+node|lib[\w.+-]+|licenses\/[\w.+-]+))$/;
+    expect(paths.filter((path) => !published.test(path))).to.deep.equal([]);
   });
 });

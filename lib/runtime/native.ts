@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Inspection } from '../compile/target.js';
@@ -123,14 +124,18 @@ function withPatientThreads<T>(load: () => T): T {
 function remedy(cause: unknown): string {
   const missing = /(lib[\w.+-]+\.so[\w.]*): cannot open shared object/.exec(String(cause))?.[1];
   if (missing?.startsWith('libdnnl'))
-    return 'oneDNN is missing: install it (Debian: apt-get install libdnnl2) or run `npm run setup`';
+    return `oneDNN is missing: install it (Debian: apt-get install libdnnl2) or run \`${buildCommand()}\``;
   if (missing) return `The system's library ${missing} is missing: install it`;
-  if (/GLIBC(XX)?_[\d.]+' not found/.test(String(cause)))
-    return 'It was built for a newer system: build it here with `npm run setup`';
+  if (/(GLIBC(XX)?|CXXABI)_[\d.]+' not found/.test(String(cause)))
+    return `It was built for a newer system: build it here with \`${buildCommand()}\``;
   if (/No native build was found/.test(String(cause)))
-    return 'There is none for this machine: build it with `npm run setup` (needs a C++20 compiler, CMake and oneDNN)';
-  return 'Build it anew with `npm run setup`';
+    return `There is none for this machine: build it with \`${buildCommand()}\` (needs a C++20 compiler, CMake and oneDNN)`;
+  return `Build it anew with \`${buildCommand()}\``;
 }
+
+/** A checkout has a script that also installs what is missing; the published package has the sources alone. */
+const buildCommand = (): string =>
+  existsSync(`${packageRoot}scripts`) ? 'npm run setup' : `npx cmake-js build --directory ${packageRoot}`;
 
 const firstLine = (cause: unknown): string =>
   (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] as string;
