@@ -4,13 +4,12 @@ import { classBars } from './cli/class-bars.js';
 import { formatError } from './cli/context.js';
 import { formatMs } from './cli/format.js';
 import { makeFolder, writeSegmentation } from './cli/segmentation-files.js';
-import { processTerminal, type Terminal } from './cli/terminal.js';
-import { invalidArgument, OcrnetError } from './errors.js';
+import { processTerminal } from './cli/terminal.js';
+import { invalidArgument } from './errors.js';
 import { writeFileAtomic } from './files.js';
 import { renderScene } from './image/render-scene.js';
 import { defaultModelFile } from './serve/default-model.js';
 import { loadModel } from './serve/load-model.js';
-import type { Model } from './serve/model.js';
 
 const folder = join('out', 'quickstart');
 
@@ -21,7 +20,7 @@ export async function quickstart(args: readonly string[], terminal = processTerm
       throw invalidArgument('arguments', 'one picture at most (npx ocrnet segment takes many)', args);
     await makeFolder(folder);
     const picture = args[0] ?? (await renderPicture());
-    await using model = await loadBestModel(terminal);
+    await using model = await loadModel(defaultModelFile());
     const startMs = performance.now();
     const segmentation = await model.segment(picture, { regions: model.config.context.kind === 'ocr' });
     const name = basename(picture, extname(picture));
@@ -62,18 +61,4 @@ async function renderPicture(): Promise<string> {
       .toBuffer(),
   );
   return path;
-}
-
-/** The trained network. In a copy without it one with random weights, which shows how fast it is and nothing else. */
-async function loadBestModel(terminal: Terminal): Promise<Model> {
-  try {
-    return await loadModel(defaultModelFile());
-  } catch (error) {
-    if (!(error instanceof OcrnetError && error.code === 'FILE_NOT_FOUND')) throw error;
-    terminal.note(`${error.message}.`);
-    return await loadModel('ocrnet-hrnet-w18-small', {
-      classes: 11,
-      onWarning: (message) => terminal.note(`WARNING: ${message}`),
-    });
-  }
 }

@@ -60,21 +60,27 @@ export class Program {
     const outputs = graph.outputs.map(({ name, value }) => [name, emptyTensor(value.type)] as const);
 
     const token = withOcrnetErrors(() => native().createAbortToken());
-    const abort = () => token.abort();
-    signal?.addEventListener('abort', abort, { once: true });
+    let onAbort = () => {};
+    const abortion = new Promise<never>((_, reject) => {
+      onAbort = () => {
+        token.abort();
+        reject(aborted(signal));
+      };
+    });
+    signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      const { elapsedMs, steps } = await withOcrnetErrors(() =>
+      const running = withOcrnetErrors(() =>
         this.#native.run(
           given,
           outputs.map(([, data]) => data),
           { token, profile },
         ),
       );
+      // The device stops at its next step, or when this run's turn comes; nobody has to wait for that.
+      const { elapsedMs, steps } = await Promise.race([running, abortion]);
       return { outputs: Object.fromEntries(outputs), elapsedMs, ...(steps && { stepsMs: steps }) };
-    } catch (error) {
-      throw signal?.aborted ? aborted(signal) : error;
     } finally {
-      signal?.removeEventListener('abort', abort);
+      signal?.removeEventListener('abort', onAbort);
     }
   }
 
@@ -98,5 +104,5 @@ function copied(name: string, data: TensorData | undefined, type: TensorType): T
   });
 }
 
-const aborted = (signal: AbortSignal): OcrnetError =>
-  new OcrnetError('ABORTED', 'The run was aborted', { cause: signal.reason });
+const aborted = (signal: AbortSignal | undefined): OcrnetError =>
+  new OcrnetError('ABORTED', 'The run was aborted', { cause: signal?.reason });

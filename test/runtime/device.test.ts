@@ -27,6 +27,23 @@ describe('devices', () => {
     await expectOcrnetError(() => openDevice({ device: 'gpu' as 'cpu' }), 'INVALID_ARGUMENT', '"gpu"');
   });
 
+  it('end an aborted run at once, also one that waits for its turn', async () => {
+    await using model = await loadModel('ocrnet-hrnet-w18-small', { onWarning: () => {} });
+    const program = await model.compile({ batch: 1, height: 512, width: 1024, outputs: ['labels'] });
+    const image = new Uint8Array(512 * 1024 * 3);
+    const order: string[] = [];
+    const first = program.run({ image }).then(() => order.push('first'));
+    const controller = new AbortController();
+    const second = program.run({ image }, { signal: controller.signal });
+    controller.abort();
+    await expectOcrnetError(() => second, 'ABORTED');
+    order.push('second');
+    await first;
+    expect(order).to.deep.equal(['second', 'first']);
+    expect((await program.run({ image })).outputs.labels).to.have.length(512 * 1024);
+    program.dispose();
+  });
+
   it('use the arena that was planned, to the byte', async () => {
     await using model = await loadModel('ocrnet-hrnet-w18-small', { onWarning: () => {} });
     const program = await model.compile({ batch: 1, height: 65, width: 129, outputs: ['labels', 'regions'] });
