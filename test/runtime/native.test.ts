@@ -182,6 +182,9 @@ describe('the native addon', () => {
   it('stops a run between two steps, and one that waits', async () => {
     const running = native().createAbortToken();
     const waiting = native().createAbortToken();
+    // Long enough that a quarter of a run is a time that a timer can meet.
+    const { compiled } = chain(device, { depth: 600, size: 96 });
+    program = await device.load(compiled.bytes, zeroWeights(device, compiled));
     await start();
     const { elapsedMs } = await start(); // the first takes longer
     const jobs = [start({ token: running }), start({ token: waiting }), start()] as const;
