@@ -38,9 +38,9 @@ export function plan(graph: Graph, target: Target): Plan {
       );
   }
   const draft = new Draft(graph, target);
-  const inspections = target.inspect(encodePlan(draft.layout([])));
-  const layout = draft.layout(inspections);
-  const { lowerBoundBytes } = draft.placement(inspections);
+  const inspections = target.inspect(encodePlan(draft.layout([], draft.placement([]))));
+  const placement = draft.placement(inspections);
+  const layout = draft.layout(inspections, placement);
   return {
     layout,
     bytes: encodePlan(layout),
@@ -50,7 +50,7 @@ export function plan(graph: Graph, target: Target): Plan {
       scratchBytes: inspections[i]?.scratchBytes ?? 0,
     })),
     arenaBytes: layout.arenaBytes,
-    arenaLowerBoundBytes: lowerBoundBytes,
+    arenaLowerBoundBytes: placement.lowerBoundBytes,
   };
 }
 
@@ -60,12 +60,14 @@ class Draft {
   readonly #graph: Graph;
   readonly #places: Map<Value, Place>;
   readonly #buffers: readonly Buffer[];
+  readonly #outside: ReadonlyMap<Value, Outside>;
   readonly #values: readonly Value[];
 
   constructor(graph: Graph, target: Target) {
     requireSimpleInterface(graph);
     this.#graph = graph;
     this.#places = assignBuffers(graph, target);
+    this.#outside = outsideOf(graph);
     this.#buffers = [...new Set([...this.#places.values()].map(({ buffer }) => buffer))];
     this.nodes = graph.nodes.filter((node) => !isDone(node, this.#places));
     const used = new Set(
@@ -73,7 +75,7 @@ class Draft {
     );
     const leaves = [...graph.inputs, ...graph.parameters].map(({ value }) => value);
     this.#values = [...new Set([...leaves, ...used])].filter(
-      (value) => this.#places.has(value) || this.#storage(value) !== 'arena',
+      (value) => this.#places.has(value) || this.#outside.has(value),
     );
   }
 
@@ -81,8 +83,7 @@ class Draft {
     return placeLifetimes([...this.#lifetimes(), ...this.#scratch(inspections)]);
   }
 
-  layout(inspections: readonly Inspection[]): PlanLayout {
-    const { offsets, arenaBytes } = this.placement(inspections);
+  layout(inspections: readonly Inspection[], { offsets, arenaBytes }: Placement): PlanLayout {
     const bufferAt = new Map(this.#buffers.map((buffer, i) => [buffer, offsets[i] as number]));
     const indexOf = new Map(this.#values.map((value, i) => [value, i]));
     const bind = (list: readonly { name: string; value: Value }[]) =>
@@ -126,24 +127,28 @@ class Draft {
     }));
   }
 
-  #storage(value: Value): PlannedTensor['storage'] {
-    const { inputs, parameters, outputs } = this.#graph;
-    const among = (list: readonly { value: Value }[]) => list.some((one) => one.value === value);
-    return among(parameters) ? 'parameter' : among(inputs) ? 'input' : among(outputs) ? 'output' : 'arena';
-  }
-
   #tensor(value: Value, bufferAt: ReadonlyMap<Buffer, number>): PlannedTensor {
     const place = this.#places.get(value);
     if (place) {
       const offset = (bufferAt.get(place.buffer) as number) + place.offset;
       return { type: value.type, storage: 'arena', index: 0, offset, pixelStride: place.pixelStride };
     }
-    const storage = this.#storage(value);
-    const { inputs, parameters, outputs } = this.#graph;
-    const list = storage === 'parameter' ? parameters : storage === 'input' ? inputs : outputs;
-    const index = list.findIndex((one) => one.value === value);
+    const { storage, index } = this.#outside.get(value) as Outside;
     return { type: value.type, storage, index, offset: 0, pixelStride: value.type.shape.at(-1) as number };
   }
+}
+
+/** Where a value lies that is not in the arena: which list of the graph, and its position there. */
+type Outside = Pick<PlannedTensor, 'storage' | 'index'>;
+
+function outsideOf({ inputs, parameters, outputs }: Graph): Map<Value, Outside> {
+  const entries = (storage: Outside['storage'], list: readonly { value: Value }[]) =>
+    list.map(({ value }, index) => [value, { storage, index }] as const);
+  return new Map([
+    ...entries('parameter', parameters),
+    ...entries('input', inputs),
+    ...entries('output', outputs),
+  ]);
 }
 
 function plannedStep(
