@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "activated.h"
 #include "core/error.h"
 #include "cpu/conv/algorithm.h"
 #include "cpu/op.h"
@@ -108,20 +109,6 @@ TensorInfo tensorInfo(DataType type, std::array<std::int64_t, 4> shape, std::int
   return {type, 4, shape, storage, 0, 0, shape[3] + gap};
 }
 
-double activate(double x, Activation activation) {
-  switch (activation) {
-    case Activation::none:
-      return x;
-    case Activation::relu:
-      return std::max(x, 0.0);
-    case Activation::relu6:
-      return std::min(std::max(x, 0.0), 6.0);
-    case Activation::leakyRelu:
-      return x > 0 ? x : static_cast<double>(kSlope) * x;
-  }
-  return x;
-}
-
 std::vector<double> reference(const Case& c, const Tensor& x, const Tensor& filter, const Tensor& bias,
                               const Tensor& residual) {
   const std::int64_t inputs = c.channelsIn / c.groups, outputs = c.channelsOut / c.groups;
@@ -141,7 +128,8 @@ std::vector<double> reference(const Case& c, const Tensor& x, const Tensor& filt
             }
           }
           const std::int64_t pixel = (n * c.outputHeight() + i) * c.outputWidth() + j;
-          values.push_back(activate(sum + (c.residual ? residual.get(pixel, o) : 0.0), c.activation));
+          values.push_back(ocrnet::test::activated(sum + (c.residual ? residual.get(pixel, o) : 0.0),
+                                                   c.activation, kSlope));
         }
       }
     }

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "activated.h"
 #include "core/aligned-buffer.h"
 #include "core/bfloat16.h"
 #include "core/error.h"
@@ -282,20 +283,6 @@ inline int runTests(const std::vector<Test>& tests) {
   std::printf("%zu tests in %zu configurations: %d failures\n", tests.size(), configurations().size(),
               failures);
   return failures == 0 ? 0 : 1;
-}
-
-inline double activated(double x, Activation activation, double slope) {
-  switch (activation) {
-    case Activation::none:
-      return x;
-    case Activation::relu:
-      return x < 0 ? 0 : x;
-    case Activation::relu6:
-      return x < 0 ? 0 : x > 6 ? 6 : x;
-    case Activation::leakyRelu:
-      return x < 0 ? slope * x : x;
-  }
-  return x;
 }
 
 inline constexpr Activation kActivations[] = {Activation::none, Activation::relu, Activation::relu6,

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "activated.h"
+
 namespace {
 
 using ocrnet::Activation;
@@ -49,20 +51,6 @@ struct Guarded {
 };
 
 bool isPoison(float value) { return std::memcmp(&value, &kPoison, sizeof value) == 0; }
-
-double activate(double x, Activation activation, double slope) {
-  switch (activation) {
-    case Activation::none:
-      return x;
-    case Activation::relu:
-      return std::max(x, 0.0);
-    case Activation::relu6:
-      return std::min(std::max(x, 0.0), 6.0);
-    case Activation::leakyRelu:
-      return x > 0 ? x : slope * x;
-  }
-  return x;
-}
 
 std::string describe(const Case& c) {
   char text[200];
@@ -153,7 +141,8 @@ std::string check(const Case& c, ocrnet::cpu::Isa isa) {
         const float* const out = y.data() + p * problem.outputPixelStride;
         for (std::int64_t k = 0; k < c.channelsOut; ++k) {
           if (c.residual) sums[k] += residual.data()[p * problem.residualPixelStride + k];
-          const double expected = activate(sums[k], c.activation, slope), difference = out[k] - expected;
+          const double expected = ocrnet::test::activated(sums[k], c.activation, slope),
+                       difference = out[k] - expected;
           error += difference * difference;
           norm += expected * expected;
         }
