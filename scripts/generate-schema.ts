@@ -29,7 +29,7 @@ export function generateSchema(): string {
     ({ name, inputs, optionalInputs, outputs, attributes, facts }) =>
       `    {"${name}", ${list([...inputs, ...optionalInputs].map(quote))}, ${inputs.length}, ${list(outputs.map(quote))},\n     ${list(
         Object.entries(attributes).map(([key, field]) => `{"${key}", ${fieldKind(field)}}`),
-      )},\n     ${memoryFacts([...inputs, ...optionalInputs], facts)}},`,
+      )},\n     ${memoryFacts([...inputs, ...optionalInputs], outputs, facts)}},`,
   );
   const decoders = operations.map(({ name, attributes }) => {
     const words = Object.values(attributes).map((field, i) => decodeWord(field, i));
@@ -75,6 +75,8 @@ struct OpSchema {
   std::vector<FieldSchema> attributes;
   /// The input whose memory the first output may take over, element for element; -1 where there is none.
   int inPlaceOf;
+  /// For each output, the input of the device's state that it is written over; -1 where it has memory of its own.
+  std::vector<int> updates;
   /// For each input, whether it may be a channel slice of a wider tensor.
   std::vector<bool> readsSlices;
   /// Whether outputs may be channel slices of wider tensors.
@@ -108,10 +110,12 @@ const quote = (text: string) => `"${text}"`;
 
 function memoryFacts(
   inputs: readonly string[],
-  { inPlaceOf, readsSlices, writesSlices, concatenatesChannels }: OpFacts,
+  outputs: readonly string[],
+  { inPlaceOf, updates, readsSlices, writesSlices, concatenatesChannels }: OpFacts,
 ): string {
   const reads = inputs.map((name) => String(readsSlices?.includes(name) === true));
-  return `${inPlaceOf === undefined ? -1 : inputs.indexOf(inPlaceOf)}, ${list(reads)}, ${writesSlices === true}, ${concatenatesChannels === true}`;
+  const updated = outputs.map((name) => String(inputs.indexOf(updates?.[name] ?? '')));
+  return `${inPlaceOf === undefined ? -1 : inputs.indexOf(inPlaceOf)}, ${list(updated)}, ${list(reads)}, ${writesSlices === true}, ${concatenatesChannels === true}`;
 }
 
 function cppType(field: Field): string {

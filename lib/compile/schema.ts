@@ -2,7 +2,7 @@ import { dataTypes } from '../ir/tensor-type.js';
 import { operations } from '../ops/index.js';
 
 /** Layout of the encoded plan; raised when encode.ts and decode.cpp change. */
-export const planFormatVersion = 1;
+export const planFormatVersion = 2;
 
 /**
  * A 32-bit fingerprint (FNV-1a) of everything that both sides of an encoded plan must agree on: operations in order, their

@@ -1,4 +1,5 @@
 import type { AttributeSchema, Attributes } from './attributes.js';
+import type { Value } from './graph.js';
 import type { TensorType } from './tensor-type.js';
 
 type Named<Names extends readonly string[], T> = { readonly [K in Names[number]]: T };
@@ -24,12 +25,16 @@ export interface OpFacts {
   readonly exactInputs?: readonly string[];
   /** The output may take over the memory of this input when the input is not needed afterwards. */
   readonly inPlaceOf?: string;
+  /** Outputs that are written over the memory of an input: the device's state, as it is after the step. */
+  readonly updates?: Readonly<Record<string, string>>;
   /** Inputs that may be channel slices of a wider tensor. */
   readonly readsSlices?: readonly string[];
   /** Outputs that may be written into a channel slice of a wider tensor. */
   readonly writesSlices?: true;
   /** A copy of its inputs side by side in the channels: it need not run where they can be written in place. */
   readonly concatenatesChannels?: true;
+  /** Any number of inputs, named 0, 1, …, one behind the other: they are always written in place. */
+  readonly joins?: true;
   /** A pass always replaces it before a device sees it. */
   readonly compiledAway?: true;
   /** The result is input · scale + shift per channel, both computed from parameters alone. */
@@ -67,7 +72,54 @@ export interface OpSpec<
   infer(inputs: Inputs<I, Opt, TensorType>, attributes: Attributes<S>): Named<O, TensorType>;
   /** Floating-point operations, a multiply-add counted as two. */
   flops(inputs: Inputs<I, Opt, TensorType>, outputs: Named<O, TensorType>, attributes: Attributes<S>): number;
+  /** The backward pass: nodes that compute the gradients of the inputs. */
+  readonly gradient: Gradient<I, Opt, O, S>;
 }
+
+/** For operations through which nothing is trained; the reason stands beside it. */
+export const notDifferentiable = null;
+
+export type Gradient<
+  I extends readonly string[],
+  Opt extends readonly string[],
+  O extends readonly string[],
+  S extends AttributeSchema,
+> =
+  | typeof notDifferentiable
+  | ((context: GradientContext<I, Opt, O, S>) => InputGradients<I[number] | Opt[number]>);
+
+/** Gradients by input; absent where there is none, as for labels, or where nobody wants it. */
+export type InputGradients<Names extends string> = { readonly [K in Names]?: Value | undefined };
+
+/** What the gradient of one node is made from. "Gradient of v" is that of the sum of all losses with respect to v. */
+export interface GradientContext<
+  I extends readonly string[],
+  Opt extends readonly string[],
+  O extends readonly string[],
+  S extends AttributeSchema,
+> {
+  readonly inputs: Inputs<I, Opt, Value>;
+  readonly outputs: Named<O, Value>;
+  readonly attributes: Attributes<S>;
+  /** Gradients of the outputs; absent where no loss depends on one, and for losses themselves, where it is one. */
+  readonly outputGradients: MaybeNamed<O, Value>;
+  /** Whether the gradient of this input leads to anything trained. What nobody wants need not be computed. */
+  wants(input: I[number] | Opt[number]): boolean;
+  /** Adds a node to the backward pass. */
+  readonly add: AddNode;
+}
+
+/** Adds a node and gives its outputs. */
+export type AddNode = <
+  I extends readonly string[],
+  Opt extends readonly string[],
+  O extends readonly string[],
+  S extends AttributeSchema,
+>(
+  spec: OpSpec<string, I, Opt, O, S>,
+  inputs: Inputs<I, Opt, Value | undefined>,
+  attributes: Attributes<S>,
+) => Named<O, Value>;
 
 export function defineOp<
   const Name extends string,
@@ -90,6 +142,17 @@ export interface AnyOpSpec {
   readonly facts: OpFacts;
   infer(inputs: TensorTypes, attributes: AttributeValues): TensorTypes;
   flops(inputs: TensorTypes, outputs: TensorTypes, attributes: AttributeValues): number;
+  readonly gradient: ((context: AnyGradientContext) => Readonly<Record<string, Value | undefined>>) | null;
+}
+
+/** A gradient context whose types are forgotten. */
+export interface AnyGradientContext {
+  readonly inputs: Readonly<Record<string, Value>>;
+  readonly outputs: Readonly<Record<string, Value>>;
+  readonly attributes: AttributeValues;
+  readonly outputGradients: Readonly<Record<string, Value | undefined>>;
+  wants(input: string): boolean;
+  readonly add: AddNode;
 }
 export type TensorTypes = Readonly<Record<string, TensorType>>;
 export type AttributeValue = number | boolean | string;

@@ -1,5 +1,6 @@
 import { defineOp } from '../ir/op.js';
 import { elementCount } from '../ir/tensor-type.js';
+import { beforeActivation } from './activate.js';
 import { epilogueAttributes } from './epilogue.js';
 import { nhwc, requireFloat, requireSameType } from './shapes.js';
 
@@ -19,4 +20,8 @@ export const add = defineOp({
     return { y: a };
   },
   flops: (_inputs, { y }) => elementCount(y.shape),
+  gradient: ({ outputs, attributes, outputGradients: { y: dy }, add: emit }) => {
+    const sum = dy && beforeActivation(emit, dy, outputs.y, attributes);
+    return { a: sum, b: sum };
+  },
 });

@@ -1,5 +1,7 @@
-import { defineOp, requireShape } from '../ir/op.js';
+import { defineOp, type InputGradients, requireShape } from '../ir/op.js';
 import { formatType, sameShape } from '../ir/tensor-type.js';
+import { distributeRegions } from './distribute-regions.js';
+import { scoreRegions } from './score-regions.js';
 import { nhwc, requireFloat } from './shapes.js';
 
 /**
@@ -27,4 +29,13 @@ export const aggregateRegions = defineOp({
   },
   flops: ({ regions, features }) =>
     2 * (regions.shape as number[]).reduce((a, b) => a * b, 1) * (features.shape[3] as number),
+  gradient: ({
+    inputs: { regions, features },
+    outputGradients: { y: dy },
+    wants,
+    add,
+  }): InputGradients<'regions' | 'features'> => ({
+    regions: dy && wants('regions') ? add(scoreRegions, { features, vectors: dy }, {}).scores : undefined,
+    features: dy && wants('features') ? add(distributeRegions, { regions, vectors: dy }, {}).y : undefined,
+  }),
 });

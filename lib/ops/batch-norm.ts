@@ -1,11 +1,12 @@
 import { float } from '../ir/attributes.js';
-import { defineOp } from '../ir/op.js';
+import { defineOp, notDifferentiable } from '../ir/op.js';
 import { elementCount } from '../ir/tensor-type.js';
 import { nhwc, requireFloat, requireVector } from './shapes.js';
 
 /**
  * Batch normalisation with running statistics: y = (x − runningMean) / √(runningVariance + epsilon) · weight + bias, per
- * channel. No device runs it: for inference it is folded into a convolution or becomes a scaleShift.
+ * channel. No device runs it: for inference it is folded into a convolution or becomes a scaleShift, for training it becomes
+ * a batchNormTraining.
  */
 export const batchNorm = defineOp({
   name: 'batchNorm',
@@ -42,4 +43,5 @@ export const batchNorm = defineOp({
     return { y: x };
   },
   flops: (_inputs, { y }) => 2 * elementCount(y.shape),
+  gradient: notDifferentiable, // batchNormTraining takes its place before
 });

@@ -1,5 +1,5 @@
 import { oneOf } from '../ir/attributes.js';
-import { defineOp } from '../ir/op.js';
+import { defineOp, type InputGradients } from '../ir/op.js';
 import { nhwc, requireFloat } from './shapes.js';
 
 /** float32 to bfloat16 (round to nearest even) and back. */
@@ -17,4 +17,7 @@ export const cast = defineOp({
     return { y: { dataType: outputType, shape: x.shape } };
   },
   flops: () => 0,
+  gradient: ({ inputs: { x }, outputGradients: { y: dy }, add }): InputGradients<'x'> => ({
+    x: dy && add(cast, { x: dy }, { outputType: x.type.dataType as 'float32' | 'bfloat16' }).y,
+  }),
 });

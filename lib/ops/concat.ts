@@ -1,6 +1,8 @@
+import type { Value } from '../ir/graph.js';
 import { defineOp, requireShape } from '../ir/op.js';
 import { formatType, sameShape } from '../ir/tensor-type.js';
 import { nhwc } from './shapes.js';
+import { sliceChannels } from './slice-channels.js';
 
 /** Puts the channels of two to six tensors of one (N, H, W) side by side, in the order of their names. */
 export const concat = defineOp({
@@ -23,4 +25,14 @@ export const concat = defineOp({
     return { y: { ...a, shape: [...pixels, channels] } };
   },
   flops: () => 0,
+  gradient: ({ inputs, outputGradients: { y: dy }, wants, add }) => {
+    const gradients: Partial<Record<keyof typeof inputs, Value>> = {};
+    let first = 0;
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f'] as const) {
+      const count = inputs[name]?.type.shape[3] ?? 0;
+      if (dy && count > 0 && wants(name)) gradients[name] = add(sliceChannels, { x: dy }, { first, count }).y;
+      first += count;
+    }
+    return gradients;
+  },
 });

@@ -1,6 +1,8 @@
 import { int, oneOf } from '../ir/attributes.js';
-import { defineOp, requireShape } from '../ir/op.js';
+import { defineOp, notDifferentiable, requireShape } from '../ir/op.js';
 import { elementCount, formatType } from '../ir/tensor-type.js';
+import { beforeActivation } from './activate.js';
+import { channelSums } from './channel-sums.js';
 import { epilogueAttributes } from './epilogue.js';
 import {
   nhwc,
@@ -67,4 +69,83 @@ export const conv2d = defineOp({
     return { y };
   },
   flops: ({ filter }, { y }) => 2 * elementCount(y.shape) * elementCount(filter.shape.slice(1)),
+  gradient: ({ inputs: { x, filter }, outputs, attributes, outputGradients: { y: dy }, wants, add }) => {
+    if (!dy) return {};
+    const { stride, padding, dilation, groups } = attributes;
+    const window = { stride, padding, dilation, groups };
+    const sums = beforeActivation(add, dy, outputs.y, attributes);
+    const [, height = 0, width = 0] = x.type.shape;
+    const [, kernelHeight = 0, kernelWidth = 0] = filter.type.shape;
+    return {
+      filter: wants('filter')
+        ? add(conv2dFilterGradient, { x, dy: sums }, { ...window, kernelHeight, kernelWidth }).dFilter
+        : undefined,
+      bias: wants('bias') ? add(channelSums, { x: sums }, {}).y : undefined,
+      x: wants('x')
+        ? add(conv2dInputGradient, { dy: sums, filter }, { ...window, height, width }).dx
+        : undefined,
+      residual: sums,
+    };
+  },
+});
+
+const windowAttributes = { stride: int, padding: int, dilation: int, groups: int } as const;
+
+/**
+ * dx (N, height, width, C) = the transposed convolution of dy (N, H', W', O) with filter (O, kh, kw, C / groups), plus the
+ * residual: other gradients of the same tensor.
+ */
+export const conv2dInputGradient = defineOp({
+  name: 'conv2dInputGradient',
+  summary: "gradient of a convolution's input",
+  inputs: ['dy', 'filter'],
+  optionalInputs: ['residual'],
+  outputs: ['dx'],
+  attributes: { ...windowAttributes, height: int, width: int },
+  facts: {
+    epilogue: { residual: true },
+    exactInputs: ['filter'],
+    inPlaceOf: 'residual',
+    readsSlices: ['dy', 'residual'],
+    writesSlices: true,
+  },
+  infer({ dy, filter, residual }, { height, width, ...window }) {
+    const { groups } = window;
+    requirePositive({ height, width, groups });
+    const [batch, , , outputs] = nhwc(dy, 'dy');
+    const dx = { ...dy, shape: [batch, height, width, (filter.shape[3] ?? 0) * groups] };
+    const attributes = { ...window, activation: 'none', negativeSlope: 0, outputType: 'same' } as const;
+    const { y } = conv2d.infer({ x: dx, filter }, attributes);
+    requireSameType(y, dy, `y of a ${outputs}-channel convolution and dy`);
+    requireSameType(dx, residual, 'dx and residual');
+    return { dx };
+  },
+  flops: ({ dy, filter }) => 2 * elementCount(dy.shape) * elementCount(filter.shape.slice(1)),
+  gradient: notDifferentiable, // first derivatives alone
+});
+
+/** dFilter (O, kernelHeight, kernelWidth, C / groups), in float32, from x (N, H, W, C) and dy (N, H', W', O). */
+export const conv2dFilterGradient = defineOp({
+  name: 'conv2dFilterGradient',
+  summary: "gradient of a convolution's filter",
+  inputs: ['x', 'dy'],
+  optionalInputs: [],
+  outputs: ['dFilter'],
+  attributes: { ...windowAttributes, kernelHeight: int, kernelWidth: int },
+  facts: { readsSlices: ['x', 'dy'] },
+  infer({ x, dy }, { kernelHeight, kernelWidth, ...window }) {
+    const { groups } = window;
+    requirePositive({ kernelHeight, kernelWidth, groups });
+    const channels = nhwc(x, 'x')[3];
+    const outputs = nhwc(dy, 'dy')[3];
+    requireShape(channels % groups === 0, () => `${groups} groups do not divide ${formatType(x)}`);
+    const shape = [outputs, kernelHeight, kernelWidth, channels / groups];
+    const dFilter = { dataType: 'float32', shape } as const;
+    const attributes = { ...window, activation: 'none', negativeSlope: 0, outputType: 'same' } as const;
+    const { y } = conv2d.infer({ x, filter: dFilter }, attributes);
+    requireSameType(y, dy, 'y and dy');
+    return { dFilter };
+  },
+  flops: ({ dy }, { dFilter }) => 2 * elementCount(dy.shape) * elementCount(dFilter.shape.slice(1)),
+  gradient: notDifferentiable, // first derivatives alone
 });

@@ -1,4 +1,4 @@
-import { float, oneOf } from '../ir/attributes.js';
+import { type Attributes, float, oneOf } from '../ir/attributes.js';
 
 export const activations = ['none', 'relu', 'relu6', 'leakyRelu'] as const;
 export type Activation = (typeof activations)[number];
@@ -11,5 +11,7 @@ export const epilogueAttributes = {
   activation: oneOf('Activation', activations),
   negativeSlope: float,
 } as const;
+
+export type EpilogueAttributes = Attributes<typeof epilogueAttributes>;
 
 export const noActivation = { activation: 'none', negativeSlope: 0 } as const;

@@ -1,22 +1,35 @@
 import { type AnyOpSpec, erase } from '../ir/op.js';
-import { activate } from './activate.js';
-import { adaptiveAveragePool2d } from './adaptive-average-pool2d.js';
+import { accumulate } from './accumulate.js';
+import { activate, activateGradient } from './activate.js';
+import { adamW } from './adam-w.js';
+import { adaptiveAveragePool2d, adaptiveAveragePool2dGradient } from './adaptive-average-pool2d.js';
 import { add } from './add.js';
 import { aggregateRegions } from './aggregate-regions.js';
-import { attendRegions } from './attend-regions.js';
+import { attendRegions, attendRegionsGradient } from './attend-regions.js';
 import { batchNorm } from './batch-norm.js';
+import { batchNormGradient, batchNormTraining } from './batch-norm-training.js';
 import { cast } from './cast.js';
+import { channelSums } from './channel-sums.js';
 import { concat } from './concat.js';
-import { conv2d } from './conv2d.js';
-import { maxPool2d } from './max-pool2d.js';
+import { conv2d, conv2dFilterGradient, conv2dInputGradient } from './conv2d.js';
+import { crossEntropy } from './cross-entropy.js';
+import { distributeRegions } from './distribute-regions.js';
+import { globalNorm } from './global-norm.js';
+import { join } from './join.js';
+import { labelRegions } from './label-regions.js';
+import { maxPool2d, maxPool2dGradient } from './max-pool2d.js';
+import { movingAverage } from './moving-average.js';
 import { normalizeImage } from './normalize-image.js';
 import { resizeArgmax } from './resize-argmax.js';
-import { resizeBilinear } from './resize-bilinear.js';
+import { resizeBilinear, resizeBilinearGradient } from './resize-bilinear.js';
 import { scaleShift } from './scale-shift.js';
-import { spatialSoftmax } from './spatial-softmax.js';
+import { scoreRegions } from './score-regions.js';
+import { sgd } from './sgd.js';
+import { sliceChannels } from './slice-channels.js';
+import { spatialSoftmax, spatialSoftmaxGradient } from './spatial-softmax.js';
 
-/** Every operation. The position is its code in an encoded plan; `npm run generate` writes the C++ side of this list. */
-export const operations: readonly AnyOpSpec[] = [
+/** What networks consist of when they run. */
+export const inferenceOperations: readonly AnyOpSpec[] = [
   normalizeImage,
   conv2d,
   batchNorm,
@@ -34,7 +47,13 @@ export const operations: readonly AnyOpSpec[] = [
   resizeArgmax,
 ].map(erase);
 
-export type OperationName =
+/** What training adds: the backward pass, losses, optimisers. */
+export const trainingOperations: readonly AnyOpSpec[] = [join].map(erase);
+
+/** Every operation. The position is its code in an encoded plan; `npm run generate` writes the C++ side of this list. */
+export const operations: readonly AnyOpSpec[] = [...inferenceOperations, ...trainingOperations];
+
+export type InferenceOperationName =
   | (typeof activate)['name']
   | (typeof adaptiveAveragePool2d)['name']
   | (typeof add)['name']
@@ -51,6 +70,10 @@ export type OperationName =
   | (typeof scaleShift)['name']
   | (typeof spatialSoftmax)['name'];
 
+export type TrainingOperationName = (typeof join)['name'];
+
+export type OperationName = InferenceOperationName | TrainingOperationName;
+
 const byName = new Map(operations.map((spec, opcode) => [spec.name, { spec, opcode }]));
 
 /** Position of an operation in `operations`. */
@@ -61,19 +84,41 @@ export function opcodeOf(spec: AnyOpSpec): number {
 }
 
 export {
+  accumulate,
   activate,
+  activateGradient,
+  adamW,
   adaptiveAveragePool2d,
+  adaptiveAveragePool2dGradient,
   add,
   aggregateRegions,
   attendRegions,
+  attendRegionsGradient,
   batchNorm,
+  batchNormGradient,
+  batchNormTraining,
   cast,
+  channelSums,
   concat,
   conv2d,
+  conv2dFilterGradient,
+  conv2dInputGradient,
+  crossEntropy,
+  distributeRegions,
+  globalNorm,
+  join,
+  labelRegions,
   maxPool2d,
+  maxPool2dGradient,
+  movingAverage,
   normalizeImage,
   resizeArgmax,
   resizeBilinear,
+  resizeBilinearGradient,
   scaleShift,
+  scoreRegions,
+  sgd,
+  sliceChannels,
   spatialSoftmax,
+  spatialSoftmaxGradient,
 };

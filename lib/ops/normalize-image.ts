@@ -1,5 +1,5 @@
 import { bool, oneOf } from '../ir/attributes.js';
-import { defineOp, requireShape } from '../ir/op.js';
+import { defineOp, notDifferentiable, requireShape } from '../ir/op.js';
 import { elementCount, formatType } from '../ir/tensor-type.js';
 import { nhwc, requireVector } from './shapes.js';
 
@@ -23,4 +23,5 @@ export const normalizeImage = defineOp({
     return { y: { dataType: outputType, shape: image.shape } };
   },
   flops: (_inputs, { y }) => 2 * elementCount(y.shape),
+  gradient: notDifferentiable, // bytes are not trained
 });

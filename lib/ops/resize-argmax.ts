@@ -1,5 +1,5 @@
 import { bool, int, oneOf } from '../ir/attributes.js';
-import { defineOp, requireShape } from '../ir/op.js';
+import { defineOp, notDifferentiable, requireShape } from '../ir/op.js';
 import { elementCount, formatType } from '../ir/tensor-type.js';
 import { nhwc, requirePositive } from './shapes.js';
 
@@ -34,4 +34,5 @@ export const resizeArgmax = defineOp({
     return { labels: { dataType: labelType, shape }, confidence: { dataType: 'float32', shape } };
   },
   flops: ({ logits }, { labels }) => 9 * elementCount(labels.shape) * (logits.shape[3] as number),
+  gradient: notDifferentiable, // labels are whole numbers
 });

@@ -1,14 +1,16 @@
-import { defineOp } from '../ir/op.js';
+import { defineOp, type InputGradients } from '../ir/op.js';
 import { elementCount } from '../ir/tensor-type.js';
-import { epilogueAttributes } from './epilogue.js';
+import { beforeActivation } from './activate.js';
+import { channelSums } from './channel-sums.js';
+import { epilogueAttributes, noActivation } from './epilogue.js';
 import { nhwc, requireFloat, requireSameType, requireVector } from './shapes.js';
 
-/** y = activation(x · scale + shift + residual), scale and shift per channel. */
+/** y = activation(x · scale + shift + residual), scale and shift per channel; shift is zero where it is absent. */
 export const scaleShift = defineOp({
   name: 'scaleShift',
   summary: 'scale and shift per channel',
-  inputs: ['x', 'scale', 'shift'],
-  optionalInputs: ['residual'],
+  inputs: ['x', 'scale'],
+  optionalInputs: ['shift', 'residual'],
   outputs: ['y'],
   attributes: { ...epilogueAttributes },
   facts: {
@@ -27,4 +29,21 @@ export const scaleShift = defineOp({
     return { y: x };
   },
   flops: (_inputs, { y }) => 2 * elementCount(y.shape),
+  gradient: ({
+    inputs: { x, scale },
+    outputs,
+    attributes,
+    outputGradients: { y: dy },
+    wants,
+    add,
+  }): InputGradients<'x' | 'scale' | 'shift' | 'residual'> => {
+    if (!dy) return {};
+    const sums = beforeActivation(add, dy, outputs.y, attributes);
+    return {
+      x: wants('x') ? add(scaleShift, { x: sums, scale }, noActivation).y : undefined,
+      scale: wants('scale') ? add(channelSums, { x: sums, other: x }, {}).y : undefined,
+      shift: wants('shift') ? add(channelSums, { x: sums }, {}).y : undefined,
+      residual: sums,
+    };
+  },
 });

@@ -52,3 +52,18 @@ export function windowCount(
 }
 
 export const shapeText = (type: TensorType): string => formatShape(type.shape);
+
+/** Flat float32 vectors of one length, `count` where it is given; gives the length. */
+export function requireFlat(vectors: Readonly<Record<string, TensorType>>, count?: number): number {
+  const length = count ?? Object.values(vectors)[0]?.shape[0] ?? 0;
+  for (const [name, vector] of Object.entries(vectors)) requireVector(vector, name, length);
+  return length;
+}
+
+/** `count` elements from the `first` on lie within a vector of `length`. */
+export function requireRange({ first, count }: { first: number; count: number }, length: number): void {
+  requireShape(
+    first >= 0 && count > 0 && first + count <= length,
+    () => `has no elements ${first} to ${first + count - 1} of ${length}`,
+  );
+}

@@ -1,7 +1,7 @@
 import { float } from '../ir/attributes.js';
-import { defineOp } from '../ir/op.js';
-import { elementCount } from '../ir/tensor-type.js';
-import { nhwc, requireFloat } from './shapes.js';
+import { defineOp, notDifferentiable, requireShape } from '../ir/op.js';
+import { elementCount, formatType } from '../ir/tensor-type.js';
+import { nhwc, requireFloat, requireSameType } from './shapes.js';
 
 /**
  * Soft object regions: for each class, softmax(scale · logits) over all pixels of an image (not over classes). logits
@@ -21,4 +21,26 @@ export const spatialSoftmax = defineOp({
     return { regions: { dataType: 'float32', shape: logits.shape } };
   },
   flops: ({ logits }) => 5 * elementCount(logits.shape),
+  gradient: ({ outputs: { regions }, attributes, outputGradients: { regions: dRegions }, add }) => ({
+    logits: dRegions && add(spatialSoftmaxGradient, { regions, dRegions }, attributes).dLogits,
+  }),
+});
+
+/** dLogits_ki = scale · regions_ki · (dRegions_ki − Σ_j regions_kj · dRegions_kj), all (N, H, W, K) in float32. */
+export const spatialSoftmaxGradient = defineOp({
+  name: 'spatialSoftmaxGradient',
+  summary: 'gradient of the softmax over the pixels',
+  inputs: ['regions', 'dRegions'],
+  optionalInputs: [],
+  outputs: ['dLogits'],
+  attributes: { scale: float },
+  facts: { exactInputs: ['regions', 'dRegions'], inPlaceOf: 'dRegions' },
+  infer({ regions, dRegions }) {
+    nhwc(regions, 'regions');
+    requireShape(regions.dataType === 'float32', () => `needs float32 regions, got ${formatType(regions)}`);
+    requireSameType(regions, dRegions, 'regions and dRegions');
+    return { dLogits: regions };
+  },
+  flops: ({ regions }) => 4 * elementCount(regions.shape),
+  gradient: notDifferentiable, // first derivatives alone
 });

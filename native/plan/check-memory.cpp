@@ -126,6 +126,9 @@ bool liesInConcatenation(const Plan& plan, const Step& step, std::size_t input) 
 /// element.
 bool mayCoincide(const Plan& plan, const Step& step, const OpSchema& schema, std::size_t output,
                  std::size_t input) {
+  if (schema.updates[output] == static_cast<int>(input)) {
+    return sameMemory(plan.tensors[step.outputs[output]], plan.tensors[step.inputs[input]]);
+  }
   if (output != 0) return false;
   if (schema.concatenatesChannels) return liesInConcatenation(plan, step, input);
   return schema.inPlaceOf == static_cast<int>(input) &&

@@ -206,6 +206,10 @@ std::vector<TensorType> infer(const AttendRegionsAttributes&, Inputs in) {
   return {nhwc(query.dataType, batch, query.shape[1], query.shape[2], value.channels())};
 }
 
+std::vector<TensorType> infer(const JoinAttributes&, Inputs) {
+  throw Error("INVALID_PLAN", "is compiled away and never part of a plan");
+}
+
 std::vector<TensorType> infer(const ResizeArgmaxAttributes& a, Inputs in) {
   const TensorInfo& logits = activation(in[0]);
   requirePositive({a.height, a.width}, "height and width");

@@ -12,8 +12,8 @@
 
 namespace ocrnet {
 
-inline constexpr std::uint32_t kPlanFormatVersion = 1;
-inline constexpr std::uint32_t kSchemaFingerprint = 0x1a00ab66;
+inline constexpr std::uint32_t kPlanFormatVersion = 2;
+inline constexpr std::uint32_t kSchemaFingerprint = 0xb21b8fd2;
 
 enum class Opcode : std::uint32_t {
   normalizeImage,
@@ -31,6 +31,7 @@ enum class Opcode : std::uint32_t {
   aggregateRegions,
   attendRegions,
   resizeArgmax,
+  join,
 };
 
 /// bytes to normalised activations
@@ -129,7 +130,11 @@ struct ResizeArgmaxAttributes {
   LabelType labelType;
 };
 
-using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes>;
+/// tensors one behind the other
+struct JoinAttributes {
+};
+
+using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, JoinAttributes>;
 
 /// Every operation that a device runs: the others are compiled away. X(name) for each.
 #define OCRNET_EXECUTABLE_OPS(X) \
@@ -162,6 +167,8 @@ struct OpSchema {
   std::vector<FieldSchema> attributes;
   /// The input whose memory the first output may take over, element for element; -1 where there is none.
   int inPlaceOf;
+  /// For each output, the input of the device's state that it is written over; -1 where it has memory of its own.
+  std::vector<int> updates;
   /// For each input, whether it may be a channel slice of a wider tensor.
   std::vector<bool> readsSlices;
   /// Whether outputs may be channel slices of wider tensors.
@@ -175,49 +182,52 @@ inline const std::vector<OpSchema>& opSchemas() {
   static const std::vector<OpSchema> schemas{
     {"normalizeImage", {"image", "scale", "shift"}, 3, {"y"},
      {{"reverseChannels", 2}, {"outputType", 2}},
-     -1, {false, false, false}, false, false},
+     -1, {-1}, {false, false, false}, false, false},
     {"conv2d", {"x", "filter", "bias", "residual"}, 2, {"y"},
      {{"stride", 0}, {"padding", 0}, {"dilation", 0}, {"groups", 0}, {"activation", 4}, {"negativeSlope", -1}, {"outputType", 2}},
-     3, {true, false, false, true}, true, false},
+     3, {-1}, {true, false, false, true}, true, false},
     {"batchNorm", {"x", "weight", "bias", "runningMean", "runningVariance"}, 5, {"y"},
      {{"epsilon", -1}},
-     -1, {false, false, false, false, false}, false, false},
-    {"scaleShift", {"x", "scale", "shift", "residual"}, 3, {"y"},
+     -1, {-1}, {false, false, false, false, false}, false, false},
+    {"scaleShift", {"x", "scale", "shift", "residual"}, 2, {"y"},
      {{"activation", 4}, {"negativeSlope", -1}},
-     0, {true, false, false, true}, true, false},
+     0, {-1}, {true, false, false, true}, true, false},
     {"activate", {"x"}, 1, {"y"},
      {{"activation", 4}, {"negativeSlope", -1}},
-     0, {true}, true, false},
+     0, {-1}, {true}, true, false},
     {"add", {"a", "b"}, 2, {"y"},
      {{"activation", 4}, {"negativeSlope", -1}},
-     0, {true, true}, true, false},
+     0, {-1}, {true, true}, true, false},
     {"concat", {"a", "b", "c", "d", "e", "f"}, 2, {"y"},
      {},
-     -1, {true, true, true, true, true, true}, true, true},
+     -1, {-1}, {true, true, true, true, true, true}, true, true},
     {"cast", {"x"}, 1, {"y"},
      {{"outputType", 2}},
-     -1, {true}, true, false},
+     -1, {-1}, {true}, true, false},
     {"maxPool2d", {"x"}, 1, {"y"},
      {{"kernel", 0}, {"stride", 0}, {"padding", 0}, {"ceilMode", 2}},
-     -1, {true}, true, false},
+     -1, {-1}, {true}, true, false},
     {"adaptiveAveragePool2d", {"x"}, 1, {"y"},
      {{"height", 0}, {"width", 0}},
-     -1, {true}, true, false},
+     -1, {-1}, {true}, true, false},
     {"resizeBilinear", {"x", "residual"}, 1, {"y"},
      {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"activation", 4}, {"negativeSlope", -1}},
-     1, {true, true}, true, false},
+     1, {-1}, {true, true}, true, false},
     {"spatialSoftmax", {"logits"}, 1, {"regions"},
      {{"scale", -1}},
-     -1, {true}, false, false},
+     -1, {-1}, {true}, false, false},
     {"aggregateRegions", {"regions", "features"}, 2, {"y"},
      {},
-     -1, {false, true}, false, false},
+     -1, {-1}, {false, true}, false, false},
     {"attendRegions", {"query", "key", "value"}, 3, {"y"},
      {{"scale", -1}, {"activation", 4}, {"negativeSlope", -1}},
-     -1, {true, false, false}, true, false},
+     -1, {-1}, {true, false, false}, true, false},
     {"resizeArgmax", {"logits"}, 1, {"labels", "confidence"},
      {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"labelType", 2}},
-     -1, {false}, false, false},
+     -1, {-1, -1}, {false}, false, false},
+    {"join", {}, 0, {"y"},
+     {},
+     -1, {-1}, {}, false, false},
   };
   return schemas;
 }
@@ -255,6 +265,8 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
       return AttendRegionsAttributes{std::bit_cast<float>(words[0]), static_cast<Activation>(words[1]), std::bit_cast<float>(words[2])};
     case Opcode::resizeArgmax:
       return ResizeArgmaxAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), words[2] != 0, static_cast<LabelType>(words[3])};
+    case Opcode::join:
+      return JoinAttributes{};
   }
   return {};
 }

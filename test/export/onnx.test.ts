@@ -56,7 +56,7 @@ const outputShape = (shape: Shape): Shape =>
 
 interface Case {
   readonly name: string;
-  readonly op: ops.OperationName;
+  readonly op: ops.InferenceOperationName;
   /** Activations, as inputs of the graph. */
   readonly inputs: Readonly<Record<string, Shape>>;
   /** Filters and vectors, as parameters. */
@@ -268,7 +268,7 @@ describe('ONNX export of single operations', () => {
 
   it('has a case for every operation', () => {
     expect(new Set(cases.map(({ op }) => op))).to.have.all.keys(...Object.keys(lowerings));
-    expect(ops.operations.map(({ name }) => name)).to.have.members(Object.keys(lowerings));
+    expect(ops.inferenceOperations.map(({ name }) => name)).to.have.members(Object.keys(lowerings));
   });
 
   it('rounds bfloat16 results', () =>

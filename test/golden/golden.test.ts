@@ -5,9 +5,11 @@ import { goldenNetworks, goldenOperations } from '../support/golden.js';
 import { syntheticImage, syntheticParameter } from '../support/synthetic-weights.js';
 
 describe('golden fixtures', () => {
-  it('have cases for every operation but cast, which PyTorch does not need to judge', () => {
+  it('have cases for every operation but those that PyTorch does not need to judge', () => {
     const covered = new Set(goldenOperations().map(({ spec }) => spec.name));
-    expect(operations.map(({ name }) => name).filter((name) => !covered.has(name))).to.deep.equal(['cast']);
+    const missing = operations.map(({ name }) => name).filter((name) => !covered.has(name));
+    // join runs nowhere.
+    expect(missing).to.deep.equal(['cast', 'join']);
   });
 
   it('fit the specs of their operations: inputs, every attribute, and the types of the outputs', () => {

@@ -1,7 +1,13 @@
 import type { Graph, Value } from '../../lib/ir/graph.js';
 import { formatShape, sameShape } from '../../lib/ir/tensor-type.js';
 import type { OperationName } from '../../lib/ops/index.js';
-import { type ReferenceTensor, referenceOps } from './reference-ops.js';
+import { type ReferenceOp, type ReferenceTensor, referenceOps } from './reference-ops.js';
+import { referenceTrainingOps } from './reference-training-ops.js';
+
+const referenceOf: Readonly<Record<OperationName, ReferenceOp>> = {
+  ...referenceOps,
+  ...referenceTrainingOps,
+};
 
 /** Runs a graph with the reference operations; `values` gives its inputs and parameters by name. Outputs by name. */
 export function runReference(
@@ -21,7 +27,7 @@ export function runReference(
   const get = (value: Value) => known.get(value) as ReferenceTensor;
   for (const { spec, inputs, attributes, outputs, path } of graph.nodes) {
     const given = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, get(value)]));
-    const results = referenceOps[spec.name as OperationName](given, attributes);
+    const results = referenceOf[spec.name as OperationName](given, attributes);
     for (const [name, value] of Object.entries(outputs))
       set(`${path}: ${spec.name} ${name}`, value, results[name]);
   }

@@ -1,7 +1,7 @@
 import type { AttributeValue } from '../../lib/ir/op.js';
 import { elementCount, type Shape } from '../../lib/ir/tensor-type.js';
 import type { Activation } from '../../lib/ops/epilogue.js';
-import type { OperationName } from '../../lib/ops/index.js';
+import type { InferenceOperationName } from '../../lib/ops/index.js';
 import { windowCount } from '../../lib/ops/shapes.js';
 
 /**
@@ -365,4 +365,4 @@ export const referenceOps = {
   aggregateRegions: erase(aggregateRegions),
   attendRegions: erase(attendRegions),
   resizeArgmax: erase(resizeArgmax),
-} satisfies Record<OperationName, ReferenceOp>;
+} satisfies Record<InferenceOperationName, ReferenceOp>;

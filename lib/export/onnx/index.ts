@@ -5,7 +5,7 @@ import { writeFileAtomic } from '../../files.js';
 import type { Graph, Value } from '../../ir/graph.js';
 import { channelsFirst, shapeWithChannelsFirst } from '../../ir/layout.js';
 import { byteLength, type TensorType } from '../../ir/tensor-type.js';
-import type { OperationName } from '../../ops/index.js';
+import type { InferenceOperationName } from '../../ops/index.js';
 import { elementTypes, OnnxEmitter, valueInfo } from './emitter.js';
 import { type Lowering, lowerings } from './lowerings.js';
 
@@ -80,7 +80,7 @@ function lowerNodes(graph: Graph, names: Map<Value, string>, onnx: OnnxEmitter):
     const operands = Object.entries(node.inputs).map(
       ([name, value]) => [name, { name: nameOf(names, value), type: value.type }] as const,
     );
-    const lowering: Lowering = lowerings[node.spec.name as OperationName];
+    const lowering: Lowering = lowerings[node.spec.name as InferenceOperationName];
     const results = lowering(Object.fromEntries(operands), node, onnx);
     for (const [name, value] of Object.entries(node.outputs)) {
       const result = results[name] as string;

@@ -153,7 +153,7 @@ export const lowerings = {
 
   scaleShift: lower(ops.scaleShift, ({ x, scale, shift, residual }, attributes, onnx) => {
     const product = onnx.node('Mul', [x.name, perChannel(onnx, scale)]);
-    const y = onnx.node('Add', [product, perChannel(onnx, shift)]);
+    const y = shift ? onnx.node('Add', [product, perChannel(onnx, shift)]) : product;
     return { y: applyEpilogue(onnx, y, attributes, residual) };
   }),
 
@@ -232,4 +232,4 @@ export const lowerings = {
       confidence: onnx.node('ReduceMax', [shares], { axes: { ints: [1] }, keepdims: { int: 0 } }),
     };
   }),
-} satisfies Record<ops.OperationName, Lowering>;
+} satisfies Record<ops.InferenceOperationName, Lowering>;

@@ -21,7 +21,9 @@ void transform(const Affine& a, Range pixels, Activate activate) {
     T* const y = static_cast<T*>(a.y.data) + pixel * a.y.stride;
     eachVector(count, [&](std::int64_t i, auto lanes) {
       Vec value = load(x + i, lanes);
-      if constexpr (scaled) value = fma(value, load(a.scale + i, lanes), load(a.shift + i, lanes));
+      if constexpr (scaled) {
+        value = fma(value, load(a.scale + i, lanes), a.shift ? load(a.shift + i, lanes) : zero());
+      }
       if constexpr (residual) value = add(value, load(added + i, lanes));
       store(y + i, activate(value), lanes);
     });

@@ -38,7 +38,7 @@ struct NormalizeImage {
 };
 
 /// y = activation(x · scale + shift + residual), or of x + residual where scale is null: scaleShift,
-/// activate, add.
+/// activate, add. A null shift is zero.
 struct Affine {
   DataType type;
   std::int64_t channels;

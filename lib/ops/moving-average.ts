@@ -1,0 +1,25 @@
+import { bool, float } from '../ir/attributes.js';
+import { defineOp, notDifferentiable } from '../ir/op.js';
+import { elementCount } from '../ir/tensor-type.js';
+import { requireFlat } from './shapes.js';
+
+/**
+ * average ← d · average + (1 − d) · values, flat vectors (n), with d = decay, or with `warmUp` the smaller of decay and
+ * (1 + t) / (10 + t) at step t. schedule = (learning rate, t from 1).
+ */
+export const movingAverage = defineOp({
+  name: 'movingAverage',
+  summary: 'exponential moving average',
+  inputs: ['average', 'values', 'schedule'],
+  optionalInputs: [],
+  outputs: ['newAverage'],
+  attributes: { decay: float, warmUp: bool },
+  facts: { updates: { newAverage: 'average' } },
+  infer({ average, values, schedule }) {
+    requireFlat({ average, values });
+    requireFlat({ schedule }, 2);
+    return { newAverage: average };
+  },
+  flops: ({ average }) => 3 * elementCount(average.shape),
+  gradient: notDifferentiable, // it ends a training step
+});
