@@ -5,6 +5,7 @@
 #include "bindings/describe.h"
 #include "bindings/device.h"
 #include "bindings/program.h"
+#include "bindings/state.h"
 #include "bindings/weights.h"
 
 namespace ocrnet::bindings {
@@ -24,7 +25,7 @@ Napi::Value createAbortToken(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Classes{
       Napi::Persistent(NativeDevice::define(env)), Napi::Persistent(NativeWeights::define(env)),
-      Napi::Persistent(NativeProgram::define(env)), Napi::Persistent(NativeAbortToken::define(env))});
+      Napi::Persistent(NativeState::define(env)), Napi::Persistent(NativeProgram::define(env)), Napi::Persistent(NativeAbortToken::define(env))});
   exports.Set("describe", Napi::Function::New<describe>(env, "describe"));
   exports.Set("openCpu", Napi::Function::New<openCpu>(env, "openCpu"));
   exports.Set("createAbortToken", Napi::Function::New<createAbortToken>(env, "createAbortToken"));

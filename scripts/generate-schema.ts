@@ -63,7 +63,7 @@ ${executable.map(({ name }) => `  X(${name})`).join(' \\\n')}
 
 struct FieldSchema {
   std::string_view name;
-  /// Number of values of an enum, 2 for a bool, 0 for an int, -1 for a float.
+  /// Number of values of an enum, 2 for a bool, 0 for an int, -1 for a float, -2 for a size.
   int values;
 };
 
@@ -119,13 +119,12 @@ function memoryFacts(
 }
 
 function cppType(field: Field): string {
-  return { int: 'std::int32_t', float: 'float', bool: 'bool', enum: field.kind === 'enum' ? field.name : '' }[
-    field.kind
-  ];
+  if (field.kind === 'enum') return field.name;
+  return { int: 'std::int32_t', size: 'std::int64_t', float: 'float', bool: 'bool' }[field.kind];
 }
 
 function fieldKind(field: Field): number {
-  return field.kind === 'enum' ? field.of.length : { int: 0, float: -1, bool: 2 }[field.kind];
+  return field.kind === 'enum' ? field.of.length : { int: 0, size: -2, float: -1, bool: 2 }[field.kind];
 }
 
 function decodeWord(field: Field, index: number): string {

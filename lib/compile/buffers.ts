@@ -1,3 +1,4 @@
+import { OcrnetError } from '../errors.js';
 import { type Graph, type Node, producersOf, readersOf, type Value } from '../ir/graph.js';
 import { byteLength, bytesPerElement, sameShape } from '../ir/tensor-type.js';
 import type { Target } from './target.js';
@@ -8,7 +9,7 @@ export interface Buffer {
   readonly values: Value[];
 }
 
-/** Where a value lies in its buffer: from the start, or as a channel slice of a wider tensor. */
+/** Where a value lies in its buffer: from the start, as a channel slice of a wider tensor, or as a part of a join. */
 export interface Place {
   readonly buffer: Buffer;
   readonly offset: number;
@@ -17,20 +18,26 @@ export interface Place {
 
 /**
  * Decides which values share memory before any address is known: the parts of a concat are written where the concat wants
- * them, and an operation takes over the memory of the input that it may overwrite.
+ * them, the parts of a join one behind the other, and an operation takes over the memory of the input that it may overwrite.
+ * `inState` are values that lie in the device's state.
  */
-export function assignBuffers(graph: Graph, target: Target): Map<Value, Place> {
-  const analysis = analyse(graph);
+export function assignBuffers(
+  graph: Graph,
+  target: Target,
+  inState: ReadonlyMap<Value, unknown>,
+): Map<Value, Place> {
+  const analysis = analyse(graph, inState);
   const slices = findSlices(graph, target, analysis);
+  const parts = new Map<Value, Part>([...slices, ...findJoined(graph, analysis)]);
   const places = new Map<Value, Place>();
   // Parts of a concat come before it in the graph: their buffer is made when the first of them is.
   const place = (value: Value, node: Node): Place => {
     const known = places.get(value);
     if (known) return known;
-    const slice = slices.get(value);
-    const made = slice
-      ? sliceOf(place(slice.whole, slice.concat), slice.firstChannel * bytesPerElement(value.type.dataType))
-      : (takenOver(node, value, analysis, slices, places) ?? ownBuffer(value));
+    const part = parts.get(value);
+    const made = part
+      ? partOf(place(part.whole, part.node), part)
+      : (takenOver(node, value, analysis, parts, places) ?? ownBuffer(value));
     made.buffer.values.push(value);
     places.set(value, made);
     return made;
@@ -47,30 +54,38 @@ const ownBuffer = (value: Value): Place => ({
   pixelStride: value.type.shape.at(-1) as number,
 });
 
-const sliceOf = (whole: Place, bytes: number): Place => ({ ...whole, offset: whole.offset + bytes });
+const partOf = (whole: Place, { offset, pixelStride = whole.pixelStride }: Part): Place => ({
+  buffer: whole.buffer,
+  offset: whole.offset + offset,
+  pixelStride,
+});
 
 interface Analysis {
   readonly readers: ReadonlyMap<Value, (Node | undefined)[]>;
   readonly producers: ReadonlyMap<Value, Node>;
   readonly position: ReadonlyMap<Node, number>;
-  /** Values in the caller's memory or among the parameters. */
+  /** Values in the caller's memory, among the parameters or in the device's state. */
   readonly external: ReadonlySet<Value>;
 }
 
-function analyse(graph: Graph): Analysis {
+function analyse(graph: Graph, inState: ReadonlyMap<Value, unknown>): Analysis {
   const leaves = [...graph.inputs, ...graph.parameters, ...graph.outputs].map(({ value }) => value);
   return {
     readers: readersOf(graph),
     producers: producersOf(graph),
     position: new Map(graph.nodes.map((node, index) => [node, index])),
-    external: new Set(leaves),
+    external: new Set([...leaves, ...inState.keys()]),
   };
 }
 
-interface Slice {
-  readonly concat: Node;
+/** A value within another one, which `node` makes of it without moving it. */
+interface Part {
+  readonly node: Node;
   readonly whole: Value;
-  readonly firstChannel: number;
+  /** Bytes from the start of the whole. */
+  readonly offset: number;
+  /** In elements; by default the whole's. */
+  readonly pixelStride?: number;
 }
 
 /** The inputs of concats that can be written straight into the concat's output. */
@@ -78,8 +93,8 @@ function findSlices(
   graph: Graph,
   target: Target,
   { readers, producers, external }: Analysis,
-): Map<Value, Slice> {
-  const slices = new Map<Value, Slice>();
+): Map<Value, Part> {
+  const slices = new Map<Value, Part>();
   for (const concat of graph.nodes) {
     if (!concat.spec.facts.concatenatesChannels) continue;
     const whole = concat.outputs.y as Value;
@@ -95,11 +110,32 @@ function findSlices(
         producer.spec.facts.writesSlices === true &&
         target.slicesFreely(producer, nameOf(producer.outputs, part)) &&
         everyReaderSlices(part, concat, readers, target);
-      if (inPlace) slices.set(part, { concat, whole, firstChannel });
+      const offset = firstChannel * bytesPerElement(part.type.dataType);
+      if (inPlace) slices.set(part, { node: concat, whole, offset });
       firstChannel += part.type.shape.at(-1) as number;
     }
   }
   return slices;
+}
+
+/** The inputs of joins, which are all written in place. Joins of what lies in state need nothing. */
+function findJoined(graph: Graph, { producers, external }: Analysis): Map<Value, Part> {
+  const joined = new Map<Value, Part>();
+  for (const node of graph.nodes) {
+    const whole = node.outputs.y as Value;
+    if (!node.spec.facts.joins || external.has(whole)) continue;
+    let offset = 0;
+    for (const [name, part] of Object.entries(node.inputs)) {
+      if (!producers.has(part) || external.has(part) || joined.has(part))
+        throw new OcrnetError(
+          'INVALID_GRAPH',
+          `${node.path}: part ${name} of a join must be computed by a node, for it alone`,
+        );
+      joined.set(part, { node, whole, offset, pixelStride: part.type.shape.at(-1) as number });
+      offset += byteLength(part.type);
+    }
+  }
+  return joined;
 }
 
 function everyReaderSlices(part: Value, concat: Node, readers: Analysis['readers'], target: Target): boolean {
@@ -121,12 +157,12 @@ function takenOver(
   node: Node,
   value: Value,
   { readers, position, external }: Analysis,
-  slices: ReadonlyMap<Value, Slice>,
+  parts: ReadonlyMap<Value, Part>,
   places: ReadonlyMap<Value, Place>,
 ): Place | undefined {
   const input = node.inputs[node.spec.facts.inPlaceOf ?? ''];
   const place = input && places.get(input);
-  if (!place || external.has(input) || slices.has(input)) return undefined;
+  if (!place || external.has(input) || parts.has(input)) return undefined;
   const sameType =
     input.type.dataType === value.type.dataType && sameShape(input.type.shape, value.type.shape);
   // Neither this input nor anything else in its buffer may be read later.

@@ -5,14 +5,14 @@ import { opcodeOf } from '../ops/index.js';
 import { planFormatVersion, schemaFingerprint } from './schema.js';
 
 /** Where a planned tensor lies, in the order of the codes in an encoded plan. */
-export const storages = ['arena', 'parameter', 'input', 'output'] as const;
+export const storages = ['arena', 'parameter', 'input', 'output', 'state'] as const;
 
 export interface PlannedTensor {
   readonly type: TensorType;
   readonly storage: (typeof storages)[number];
-  /** Of the parameter, input or output; 0 in the arena. */
+  /** Of the parameter, input, output or state block; 0 in the arena. */
   readonly index: number;
-  /** Bytes from the start of the arena. */
+  /** Bytes from the start of the arena or of the state block. */
   readonly offset: number;
   /** Elements from one pixel (row of channels) to the next. */
   readonly pixelStride: number;
@@ -35,6 +35,13 @@ export interface Binding {
   readonly tensor: number;
 }
 
+/** A block of the device's state that the plan works on. */
+export interface PlannedState {
+  readonly name: string;
+  /** Float32 numbers in it. */
+  readonly elements: number;
+}
+
 /** A plan as data: what is encoded, printed and compared. */
 export interface PlanLayout {
   readonly arenaBytes: number;
@@ -42,6 +49,7 @@ export interface PlanLayout {
   readonly parameters: readonly Binding[];
   readonly inputs: readonly Binding[];
   readonly outputs: readonly Binding[];
+  readonly states: readonly PlannedState[];
   readonly steps: readonly PlannedStep[];
 }
 
@@ -52,7 +60,7 @@ export const unchosen = 0xffffffff;
 
 /**
  * A plan as bytes, little-endian 32-bit words. Header: magic, version, fingerprint, arenaBytes (2 words), counts of tensors,
- * parameters, inputs, outputs, steps, bytes of text. Then these lists in order, then the text (UTF-8, names and paths as
+ * parameters, inputs, outputs, states, steps, bytes of text. Then these lists in order, then the text (UTF-8, names and paths as
  * (start, length) into it). native/plan/decode.cpp reads it.
  */
 export function encodePlan(plan: PlanLayout): Uint8Array {
@@ -60,12 +68,16 @@ export function encodePlan(plan: PlanLayout): Uint8Array {
   const text = new TextPool();
   writer.words(magic, planFormatVersion, schemaFingerprint);
   writer.long(plan.arenaBytes);
-  const { tensors, parameters, inputs, outputs, steps } = plan;
-  writer.words(tensors.length, parameters.length, inputs.length, outputs.length, steps.length);
+  const { tensors, parameters, inputs, outputs, states, steps } = plan;
+  writer.words(tensors.length, parameters.length, inputs.length, outputs.length, states.length, steps.length);
   const textBytesAt = writer.reserve();
   for (const tensor of tensors) encodeTensor(writer, tensor);
   for (const { name, tensor } of [...parameters, ...inputs, ...outputs])
     writer.words(...text.add(name), tensor);
+  for (const { name, elements } of states) {
+    writer.words(...text.add(name));
+    writer.long(elements);
+  }
   for (const step of steps) encodeStep(writer, text, step);
   const bytes = text.bytes();
   writer.set(textBytesAt, bytes.length);

@@ -1,8 +1,10 @@
 import { OcrnetError } from '../errors.js';
-import type { Graph, Node, Value } from '../ir/graph.js';
+import { type Graph, type Node, stateValues, type Value } from '../ir/graph.js';
+import { elementCount } from '../ir/tensor-type.js';
 import { assignBuffers, type Buffer, type Place } from './buffers.js';
 import { encodePlan, type PlanLayout, type PlannedStep, type PlannedTensor, unchosen } from './encode.js';
 import { type Lifetime, type Placement, placeLifetimes } from './memory.js';
+import { placeState, type StatePlace } from './state.js';
 import type { Inspection, Target } from './target.js';
 
 /** A plan and what is known of it. */
@@ -30,7 +32,7 @@ export interface PlanStep {
  */
 export function plan(graph: Graph, target: Target): Plan {
   for (const node of graph.nodes) {
-    const reason = target.unsupported(node);
+    const reason = node.spec.facts.joins ? undefined : target.unsupported(node);
     if (reason !== undefined)
       throw new OcrnetError(
         'UNSUPPORTED',
@@ -66,14 +68,16 @@ class Draft {
   constructor(graph: Graph, target: Target) {
     requireSimpleInterface(graph);
     this.#graph = graph;
-    this.#places = assignBuffers(graph, target);
-    this.#outside = outsideOf(graph);
+    const inState = placeState(graph);
+    this.#places = assignBuffers(graph, target, inState);
+    this.#outside = outsideOf(graph, inState);
     this.#buffers = [...new Set([...this.#places.values()].map(({ buffer }) => buffer))];
     this.nodes = graph.nodes.filter((node) => !isDone(node, this.#places));
     const used = new Set(
       this.nodes.flatMap((node) => [...Object.values(node.inputs), ...Object.values(node.outputs)]),
     );
     const leaves = [...graph.inputs, ...graph.parameters].map(({ value }) => value);
+    // Computed values that nobody reads have no place: they are absent.
     this.#values = [...new Set([...leaves, ...used])].filter(
       (value) => this.#places.has(value) || this.#outside.has(value),
     );
@@ -88,13 +92,14 @@ class Draft {
     const indexOf = new Map(this.#values.map((value, i) => [value, i]));
     const bind = (list: readonly { name: string; value: Value }[]) =>
       list.map(({ name, value }) => ({ name, tensor: indexOf.get(value) as number }));
-    const { inputs, parameters, outputs } = this.#graph;
+    const { inputs, parameters, outputs, states } = this.#graph;
     return {
       arenaBytes,
       tensors: this.#values.map((value) => this.#tensor(value, bufferAt)),
       parameters: bind(parameters),
       inputs: bind(inputs),
       outputs: bind(outputs),
+      states: states.map(({ name, value }) => ({ name, elements: elementCount(value.type.shape) })),
       steps: this.nodes.map((node, i) =>
         plannedStep(node, indexOf, inspections[i], offsets[this.#buffers.length + i]),
       ),
@@ -133,18 +138,24 @@ class Draft {
       const offset = (bufferAt.get(place.buffer) as number) + place.offset;
       return { type: value.type, storage: 'arena', index: 0, offset, pixelStride: place.pixelStride };
     }
-    const { storage, index } = this.#outside.get(value) as Outside;
-    return { type: value.type, storage, index, offset: 0, pixelStride: value.type.shape.at(-1) as number };
+    const outside = this.#outside.get(value) as Outside;
+    return { type: value.type, ...outside, pixelStride: value.type.shape.at(-1) as number };
   }
 }
 
 /** Where a value lies that is not in the arena: which list of the graph, and its position there. */
-type Outside = Pick<PlannedTensor, 'storage' | 'index'>;
+type Outside = Pick<PlannedTensor, 'storage' | 'index' | 'offset'>;
 
-function outsideOf({ inputs, parameters, outputs }: Graph): Map<Value, Outside> {
+function outsideOf(
+  { inputs, parameters, outputs }: Graph,
+  inState: ReadonlyMap<Value, StatePlace>,
+): Map<Value, Outside> {
   const entries = (storage: Outside['storage'], list: readonly { value: Value }[]) =>
-    list.map(({ value }, index) => [value, { storage, index }] as const);
-  return new Map([
+    list.map(({ value }, index) => [value, { storage, index, offset: 0 }] as const);
+  return new Map<Value, Outside>([
+    ...[...inState].map(
+      ([value, { block, offset }]) => [value, { storage: 'state', index: block, offset }] as const,
+    ),
     ...entries('parameter', parameters),
     ...entries('input', inputs),
     ...entries('output', outputs),
@@ -171,8 +182,9 @@ function plannedStep(
   };
 }
 
-/** A concat all of whose parts were written in place: nothing is left to do. */
+/** A join, or a concat all of whose parts were written in place: nothing is left to do. */
 function isDone(node: Node, places: ReadonlyMap<Value, Place>): boolean {
+  if (node.spec.facts.joins) return true;
   if (!node.spec.facts.concatenatesChannels) return false;
   const whole = places.get(node.outputs.y as Value)?.buffer;
   return (
@@ -182,12 +194,16 @@ function isDone(node: Node, places: ReadonlyMap<Value, Place>): boolean {
 
 /** Each output is computed by a node, and no two are the same value: it has one place in the caller's memory. */
 function requireSimpleInterface(graph: Graph): void {
-  const seen = new Set<Value>([...graph.inputs, ...graph.parameters].map(({ value }) => value));
+  const seen = new Set<Value>(
+    [...graph.inputs, ...graph.parameters]
+      .map(({ value }) => value)
+      .concat(stateValues(graph), graph.updates),
+  );
   for (const { name, value } of graph.outputs) {
     if (seen.has(value))
       throw new OcrnetError(
         'INVALID_GRAPH',
-        `Output "${name}" is an input, a parameter or another output: it must be computed by a node of its own`,
+        `Output "${name}" is an input, a parameter, state or another output: it must be computed by a node of its own`,
       );
     seen.add(value);
   }

@@ -92,6 +92,8 @@ export class GraphBuilder {
       parameters: [...parameters.values()],
       nodes: [...nodes],
       outputs: [...outputs],
+      states: [],
+      updates: [],
     };
   }
 

@@ -37,6 +37,25 @@ export interface Parameter {
   readonly source: ParameterSource;
 }
 
+/**
+ * Memory on the device that outlives a run: a flat float32 vector (n) that steps read and update, and what lies in it. The
+ * parts are leaves of the graph as parameters are; they are views of the whole.
+ */
+export interface StateBlock {
+  readonly name: string;
+  readonly value: Value;
+  readonly parts: readonly StatePart[];
+}
+
+/** A tensor within a state block, in the graph's layout (filters OHWI). */
+export interface StatePart {
+  /** Of the parameter that it is or belongs to. */
+  readonly name: string;
+  readonly value: Value;
+  /** Elements from the start of the block. */
+  readonly offset: number;
+}
+
 /** One application of an operation. `path` is where it stands in the model, as in "backbone.layer1.0.conv1". */
 export interface Node {
   readonly spec: AnyOpSpec;
@@ -52,6 +71,9 @@ export interface Graph {
   readonly parameters: readonly Parameter[];
   readonly nodes: readonly Node[];
   readonly outputs: readonly GraphOutput[];
+  readonly states: readonly StateBlock[];
+  /** New values of state, which stay when the run is over: results that nobody needs to read. */
+  readonly updates: readonly Value[];
 }
 
 export interface GraphOutput {
@@ -59,7 +81,7 @@ export interface GraphOutput {
   readonly value: Value;
 }
 
-/** The nodes that read each value; graph outputs count as `undefined` readers. */
+/** The nodes that read each value; graph outputs and updates of state count as `undefined` readers. */
 export function readersOf(graph: Graph): Map<Value, (Node | undefined)[]> {
   const readers = new Map<Value, (Node | undefined)[]>();
   const note = (value: Value, reader: Node | undefined) => {
@@ -69,6 +91,7 @@ export function readersOf(graph: Graph): Map<Value, (Node | undefined)[]> {
   };
   for (const node of graph.nodes) for (const value of Object.values(node.inputs)) note(value, node);
   for (const { value } of graph.outputs) note(value, undefined);
+  for (const value of graph.updates) note(value, undefined);
   return readers;
 }
 
@@ -88,4 +111,16 @@ export function storedParameters(graph: Graph): Parameter[] {
   };
   for (const parameter of graph.parameters) visit(parameter);
   return [...found.values()];
+}
+
+/** The values of the graph that lie in state blocks from the start: wholes and parts. */
+export const stateValues = (graph: Graph): Value[] =>
+  graph.states.flatMap(({ value, parts }) => [value, ...parts.map((part) => part.value)]);
+
+/** An id above those of all values. */
+export function firstFreeId(graph: Graph): number {
+  const values = [...graph.inputs, ...graph.parameters].map(({ value }) => value);
+  values.push(...stateValues(graph));
+  for (const node of graph.nodes) values.push(...Object.values(node.outputs));
+  return values.reduce((most, { id }) => Math.max(most, id), -1) + 1;
 }

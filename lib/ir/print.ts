@@ -6,6 +6,10 @@ export function printGraph(graph: Graph): string {
   const names = new Map<Value, string>();
   for (const { name, value } of graph.inputs) names.set(value, `%${name}`);
   for (const { name, value } of graph.parameters) names.set(value, `@${name}`);
+  for (const block of graph.states) {
+    names.set(block.value, `$${block.name}`);
+    for (const { name, value } of block.parts) names.set(value, `$${block.name}.${name}`);
+  }
   let next = 0;
   const nameOf = (value: Value): string => {
     const known = names.get(value);
@@ -18,6 +22,7 @@ export function printGraph(graph: Graph): string {
     ...graph.inputs.map(({ value }) => `input ${nameOf(value)} : ${formatType(value.type)}`),
     ...graph.nodes.map((node) => printNode(node, nameOf)),
     ...graph.outputs.map(({ name, value }) => `output ${name} = ${nameOf(value)}`),
+    ...graph.updates.map((value) => `update ${nameOf(value)}`),
   ].join('\n');
 }
 

@@ -1,5 +1,5 @@
 import { makeNode } from './builder.js';
-import type { Graph, Node, Parameter, Value } from './graph.js';
+import { firstFreeId, type Graph, type Node, type Parameter, type Value } from './graph.js';
 import type { AnyOpSpec, AttributeValues } from './op.js';
 import type { TensorType } from './tensor-type.js';
 
@@ -13,9 +13,7 @@ export class Rewriter {
 
   constructor(graph: Graph) {
     this.#graph = graph;
-    const values = [...graph.inputs, ...graph.parameters].map(({ value }) => value);
-    for (const node of graph.nodes) values.push(...Object.values(node.outputs));
-    this.#nextId = values.reduce((max, value) => Math.max(max, value.id), -1) + 1;
+    this.#nextId = firstFreeId(graph);
     for (const parameter of graph.parameters) this.#parameters.set(parameter.name, parameter);
   }
 
@@ -69,7 +67,9 @@ export class Rewriter {
     const outputs = this.#graph.outputs.map(({ name, value }) => ({ name, value: this.map(value) }));
     const read = new Set(this.#nodes.flatMap((node) => Object.values(node.inputs)));
     const parameters = [...this.#parameters.values()].filter(({ value }) => read.has(value));
-    return { inputs: this.#graph.inputs, parameters, nodes: this.#nodes, outputs };
+    const { inputs, states } = this.#graph;
+    const updates = this.#graph.updates.map((value) => this.map(value));
+    return { inputs, parameters, nodes: this.#nodes, outputs, states, updates };
   }
 }
 

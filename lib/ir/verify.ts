@@ -1,7 +1,7 @@
 import { OcrnetError } from '../errors.js';
 import { inferAt } from './builder.js';
-import type { Graph, Node, Value } from './graph.js';
-import { formatType, sameShape, type TensorType } from './tensor-type.js';
+import type { Graph, Node, StateBlock, Value } from './graph.js';
+import { elementCount, formatType, sameShape, type TensorType } from './tensor-type.js';
 
 /** Throws unless the graph is well formed; run after every pass, so that a broken pass is named and not its victim. */
 export function verify(graph: Graph, after = 'construction'): void {
@@ -19,9 +19,33 @@ export function verify(graph: Graph, after = 'construction'): void {
     if (value.type.dataType !== 'float32')
       throw broken(after, `parameter "${name}" is ${value.type.dataType}, not float32`);
   }
+  for (const block of graph.states) verifyState(block, define, after);
   for (const node of graph.nodes) verifyNode(node, defined, define, after);
   for (const { name, value } of graph.outputs)
     if (!defined.has(value)) throw broken(after, `output "${name}" is never computed`);
+  const updated = new Set(graph.nodes.flatMap(updatedBy));
+  for (const value of graph.updates)
+    if (!updated.has(value)) throw broken(after, `${formatType(value.type)} is no update of state`);
+}
+
+/** The outputs of a node that are written over state. */
+const updatedBy = ({ spec, outputs }: Node): Value[] =>
+  Object.keys(spec.facts.updates ?? {}).map((name) => outputs[name] as Value);
+
+function verifyState(
+  { name, value, parts }: StateBlock,
+  define: (value: Value, what: string) => void,
+  after: string,
+): void {
+  define(value, `state "${name}"`);
+  const [length = 0] = value.type.shape;
+  for (const part of parts) {
+    define(part.value, `"${part.name}" in state "${name}"`);
+    if (part.value.type.dataType !== 'float32')
+      throw broken(after, `"${part.name}" in state "${name}" is not float32`);
+    if (part.offset < 0 || part.offset + elementCount(part.value.type.shape) > length)
+      throw broken(after, `"${part.name}" does not lie within state "${name}"`);
+  }
 }
 
 function verifyNode(
@@ -33,7 +57,7 @@ function verifyNode(
   const label = `${node.path}: ${node.spec.name}`;
   const known = new Set([...node.spec.inputs, ...node.spec.optionalInputs]);
   for (const [name, value] of Object.entries(node.inputs)) {
-    if (!known.has(name)) throw broken(after, `${label} has no input "${name}"`);
+    if (!known.has(name) && !node.spec.facts.joins) throw broken(after, `${label} has no input "${name}"`);
     if (!defined.has(value)) throw broken(after, `${label} reads "${name}" before it is computed`);
   }
   verifyAttributes(node, label, after);
@@ -60,9 +84,11 @@ function verifyAttributes(node: Node, label: string, after: string): void {
         ? typeof value === 'boolean'
         : field.kind === 'enum'
           ? typeof value === 'string' && field.of.includes(value)
-          : field.kind === 'int'
-            ? Number.isInteger(value) && Math.abs(value as number) < 2 ** 31
-            : typeof value === 'number';
+          : field.kind === 'size'
+            ? Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31
+            : field.kind === 'int'
+              ? Number.isInteger(value) && Math.abs(value as number) < 2 ** 31
+              : typeof value === 'number';
     if (!fits)
       throw broken(after, `${label}: attribute "${name}" must be ${field.kind}, is ${String(value)}`);
   }

@@ -1,4 +1,4 @@
-import { float, int } from '../ir/attributes.js';
+import { float, size } from '../ir/attributes.js';
 import { defineOp, notDifferentiable } from '../ir/op.js';
 import { requireFlat, requireRange } from './shapes.js';
 
@@ -15,8 +15,8 @@ export const adamW = defineOp({
   optionalInputs: ['gradientScale'],
   outputs: ['newParameters', 'newFirstMoment', 'newSecondMoment'],
   attributes: {
-    first: int,
-    count: int,
+    first: size,
+    count: size,
     learningRateScale: float,
     beta1: float,
     beta2: float,

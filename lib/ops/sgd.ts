@@ -1,4 +1,4 @@
-import { bool, float, int } from '../ir/attributes.js';
+import { bool, float, size } from '../ir/attributes.js';
 import { defineOp, notDifferentiable } from '../ir/op.js';
 import { requireFlat, requireRange } from './shapes.js';
 
@@ -15,8 +15,8 @@ export const sgd = defineOp({
   optionalInputs: ['gradientScale'],
   outputs: ['newParameters', 'newVelocity'],
   attributes: {
-    first: int,
-    count: int,
+    first: size,
+    count: size,
     learningRateScale: float,
     momentum: float,
     nesterov: bool,

@@ -1,4 +1,5 @@
-import { type CompileOptions, compile } from '../compile/compile.js';
+import { type Compiled, type CompileOptions, compile } from '../compile/compile.js';
+import type { PlannedState } from '../compile/encode.js';
 import type { Precision } from '../compile/passes/assign-precision.js';
 import type { Target } from '../compile/target.js';
 import { invalidArgument, OcrnetError } from '../errors.js';
@@ -6,6 +7,7 @@ import type { Graph } from '../ir/graph.js';
 import { cpuTarget } from './cpu-target.js';
 import { type NativeDescription, type NativeDevice, native, withOcrnetErrors } from './native.js';
 import { Program } from './program.js';
+import { DeviceState } from './state.js';
 import { Weights } from './weights.js';
 
 /** `auto` is the best device of this machine. */
@@ -65,7 +67,7 @@ export class Device implements AsyncDisposable {
   }
 
   /** @throws OcrnetError UNSUPPORTED where the processor lacks the precision */
-  compile(graph: Graph, options: Omit<CompileOptions, 'target'>): ReturnType<typeof compile> {
+  compile(graph: Graph, options: Omit<CompileOptions, 'target'>): Compiled {
     this.#requireOpen();
     if (!this.supports(options.precision))
       throw new OcrnetError('UNSUPPORTED', `This processor has no ${options.precision} arithmetic`, {
@@ -80,15 +82,26 @@ export class Device implements AsyncDisposable {
     return new Weights(this.#native.createWeights());
   }
 
+  /** Memory for the state of a training plan, all zero. */
+  createState(blocks: readonly PlannedState[]): DeviceState {
+    this.#requireOpen();
+    return new DeviceState(
+      withOcrnetErrors(() => this.#native.createState(blocks)),
+      blocks,
+    );
+  }
+
   /**
    * Validates a plan, prepares its steps and packs the weights for them, on the device's thread.
    *
    * @throws OcrnetError OUT_OF_MEMORY with what was planned and what is free
    */
-  async load(compiled: ReturnType<typeof compile>, weights: Weights): Promise<Program> {
+  async load(compiled: Compiled, weights: Weights, state?: DeviceState): Promise<Program> {
     this.#requireOpen();
     this.#requireMemory(compiled.arenaBytes);
-    const loaded = await withOcrnetErrors(() => this.#native.load(compiled.bytes, weights.handle));
+    const loaded = await withOcrnetErrors(() =>
+      this.#native.load(compiled.bytes, weights.handle, state?.handle),
+    );
     return new Program(loaded, compiled);
   }
 

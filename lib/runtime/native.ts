@@ -33,8 +33,10 @@ export interface NativeDevice {
   /** An algorithm for each step of an encoded plan. Types and strides must fit; memory need not be planned yet. */
   inspect(plan: Uint8Array): readonly Inspection[];
   createWeights(): NativeWeights;
+  /** Memory that outlives runs, all zero. */
+  createState(blocks: readonly { readonly name: string; readonly elements: number }[]): NativeState;
   /** Validates a plan and prepares its steps on the device's thread. */
-  load(plan: Uint8Array, weights: NativeWeights): Promise<NativeProgram>;
+  load(plan: Uint8Array, weights: NativeWeights, state?: NativeState): Promise<NativeProgram>;
   /** Allocated now for the runs of all loaded plans, which share it. */
   arenaBytes(): number;
   /** Stops the run in progress at its next step, fails those behind it, frees the memory. Idempotent. */
@@ -47,6 +49,16 @@ export interface NativeWeights {
   /** Held now, reordered forms included. */
   bytes(): number;
   /** Programs that were loaded with the weights keep them. */
+  dispose(): void;
+}
+
+export interface NativeState {
+  /** Between runs, in the order of the calls. The array must not change until the promise settles. */
+  write(name: string, first: number, data: Float32Array): Promise<void>;
+  /** Fills the array. */
+  read(name: string, first: number, data: Float32Array): Promise<void>;
+  bytes(): number;
+  /** Programs that were loaded with the state keep it. */
   dispose(): void;
 }
 

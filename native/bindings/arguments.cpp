@@ -1,5 +1,7 @@
 #include "bindings/arguments.h"
 
+#include <cmath>
+
 #include "core/error.h"
 
 namespace ocrnet::bindings {
@@ -101,6 +103,15 @@ Elements elementsOf(const Napi::Value& value, napi_typedarray_type wanted, const
 std::string stringArgument(const Napi::Value& value, const std::string& what) {
   if (!value.IsString()) fail(what, "a string", value);
   return value.As<Napi::String>();
+}
+
+std::uint64_t countArgument(const Napi::Value& value, const std::string& what) {
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  constexpr double kMost = 9007199254740991;
+  if (number >= 0 && number <= kMost && number == std::floor(number))
+    return static_cast<std::uint64_t>(number);
+  throw Error("INVALID_ARGUMENT", "Invalid " + what + ": expected a whole number from 0, received " +
+                                      std::string(value.ToString()));
 }
 
 std::span<const std::byte> bytesArgument(const Napi::Value& value, const std::string& what) {

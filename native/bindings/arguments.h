@@ -12,6 +12,8 @@ namespace ocrnet::bindings {
 /// These throw Error("INVALID_ARGUMENT") with what was expected and what was received; `what` names the
 /// argument.
 std::string stringArgument(const Napi::Value& value, const std::string& what);
+/// A whole number from 0 to 2⁵³ − 1.
+std::uint64_t countArgument(const Napi::Value& value, const std::string& what);
 std::span<const std::byte> bytesArgument(const Napi::Value& value, const std::string& what);
 Napi::Array arrayArgument(const Napi::Value& value, std::size_t length, const std::string& what);
 std::vector<std::int64_t> shapeArgument(const Napi::Value& value, const std::string& what);

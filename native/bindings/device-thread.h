@@ -37,7 +37,8 @@ class DeviceThread : public std::enable_shared_from_this<DeviceThread> {
   Cancellation cancellation(StopFlag token) const { return {std::move(token), queue_.stopping()}; }
 
   /// On the device's thread.
-  std::weak_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights);
+  std::weak_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights,
+                                 std::shared_ptr<State> state);
   /// Frees the plan after the jobs that came before.
   void unload(std::weak_ptr<Executable> executable);
 

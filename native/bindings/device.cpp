@@ -2,6 +2,7 @@
 
 #include "bindings/arguments.h"
 #include "bindings/program.h"
+#include "bindings/state.h"
 #include "bindings/weights.h"
 #include "cpu/backend.h"
 #include "plan/decode.h"
@@ -29,8 +30,8 @@ Napi::Function NativeDevice::define(Napi::Env env) {
   return DefineClass(
       env, kName,
       {method<&NativeDevice::inspect>("inspect"), method<&NativeDevice::createWeights>("createWeights"),
-       method<&NativeDevice::load>("load"), method<&NativeDevice::arenaBytes>("arenaBytes"),
-       method<&NativeDevice::dispose>("dispose")});
+       method<&NativeDevice::createState>("createState"), method<&NativeDevice::load>("load"),
+       method<&NativeDevice::arenaBytes>("arenaBytes"), method<&NativeDevice::dispose>("dispose")});
 }
 
 Napi::Value NativeDevice::openCpu(const Napi::CallbackInfo& info) {
@@ -71,22 +72,29 @@ Napi::Value NativeDevice::createWeights(const Napi::CallbackInfo& info) {
   return NativeWeights::create(info.Env());
 }
 
+Napi::Value NativeDevice::createState(const Napi::CallbackInfo& info) {
+  return NativeState::create(info.Env(), thread_, info[0]);
+}
+
 Napi::Value NativeDevice::load(const Napi::CallbackInfo& info) {
   struct LoadState {
     std::vector<std::byte> bytes;
     std::shared_ptr<Weights> weights;
+    std::shared_ptr<State> state;  // may be null
     NativeProgram::Arguments program;
   };
   const std::span<const std::byte> bytes = bytesArgument(info[0], "plan");
   const auto state = std::make_shared<LoadState>();
   state->bytes.assign(bytes.begin(), bytes.end());
   state->weights = NativeWeights::unwrap(info[1]).weights();
+  if (!info[2].IsUndefined()) state->state = NativeState::unwrap(info[2]).state();
   state->program.device = thread_;
   const auto work = [state, device = thread_.get(), cancellation = thread_->cancellation(nullptr)] {
     cancellation.check();
     ValidPlan plan = checkMemory(checkTypes(decodePlan(state->bytes)));
     state->program.signature = signatureOf(plan.plan());
-    state->program.executable = device->load(std::move(plan), std::move(state->weights));
+    state->program.executable =
+        device->load(std::move(plan), std::move(state->weights), std::move(state->state));
   };
   return thread_->submit(info.Env(), work, [state](Napi::Env env) {
     return NativeProgram::create(env, std::move(state->program));

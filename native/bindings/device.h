@@ -25,7 +25,10 @@ class NativeDevice : public NativeObject<NativeDevice> {
   /// and all that is about the arena may still be open in the plan.
   Napi::Value inspect(const Napi::CallbackInfo& info);
   Napi::Value createWeights(const Napi::CallbackInfo& info);
-  /// load(plan: Uint8Array, weights: NativeWeights): Promise<NativeProgram>. Copies the plan.
+  /// createState(blocks: {name: string, elements: number}[]): NativeState, all zero
+  Napi::Value createState(const Napi::CallbackInfo& info);
+  /// load(plan: Uint8Array, weights: NativeWeights, state?: NativeState): Promise<NativeProgram>. Copies the
+  /// plan.
   Napi::Value load(const Napi::CallbackInfo& info);
   /// arenaBytes(): number, allocated now for all loaded plans together
   Napi::Value arenaBytes(const Napi::CallbackInfo& info);

@@ -41,9 +41,14 @@ const Op& executableOp(const Step& step) {
 
 class CpuExecutable final : public Executable {
  public:
-  CpuExecutable(ValidPlan plan, std::shared_ptr<Weights> weights, const Device& device, Arena& arena)
-      : plan_(std::move(plan)), weights_(std::move(weights)), arena_(arena, plan_.plan().arenaBytes) {
+  CpuExecutable(ValidPlan plan, std::shared_ptr<Weights> weights, std::shared_ptr<State> state,
+                const Device& device, Arena& arena)
+      : plan_(std::move(plan)),
+        weights_(std::move(weights)),
+        state_(std::move(state)),
+        arena_(arena, plan_.plan().arenaBytes) {
     const Plan& checked = plan_.plan();
+    for (const StateBlock& block : checked.states) blocks_.push_back(findBlock(block));
     for (const auto& [name, tensor] : checked.parameters) weights_->require(name, shapeOf(tensor));
     for (const Step& step : checked.steps) {
       steps_.push_back(atStep(step, [&] {
@@ -74,6 +79,18 @@ class CpuExecutable final : public Executable {
   std::span<const std::int64_t> shapeOf(std::uint32_t tensor) const {
     const TensorInfo& info = plan_.plan().tensors[tensor];
     return std::span(info.shape).first(info.rank);
+  }
+
+  std::byte* findBlock(const StateBlock& block) const {
+    if (!state_)
+      throw Error("INVALID_ARGUMENT", "The plan needs state \"" + block.name + "\", received none");
+    const std::span<float> numbers = state_->block(block.name);
+    if (numbers.size() != block.elements) {
+      throw Error("INVALID_ARGUMENT", "State \"" + block.name + "\": expected " +
+                                          std::to_string(block.elements) + " elements, received " +
+                                          std::to_string(numbers.size()));
+    }
+    return reinterpret_cast<std::byte*>(numbers.data());
   }
 
   /// Those that a step reads as they are; of the others the weights may keep packed forms alone.
@@ -111,12 +128,16 @@ class CpuExecutable final : public Executable {
         return arguments.inputs[tensor.index];
       case Storage::output:
         return arguments.outputs[tensor.index];
+      case Storage::state:
+        return blocks_[tensor.index] + tensor.offset;
     }
     return nullptr;
   }
 
   ValidPlan plan_;
   std::shared_ptr<Weights> weights_;
+  std::shared_ptr<State> state_;    // may be null
+  std::vector<std::byte*> blocks_;  // of the state
   Arena::Reservation arena_;
   std::vector<Weights::Buffer> parameters_;  // null where no step reads the values
   std::vector<std::unique_ptr<PreparedStep>> steps_;
@@ -142,8 +163,10 @@ void CpuBackend::startThread() {
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNiceness);
 }
 
-std::unique_ptr<Executable> CpuBackend::load(ValidPlan plan, std::shared_ptr<Weights> weights) {
-  return std::make_unique<CpuExecutable>(std::move(plan), std::move(weights), device_, arena_);
+std::unique_ptr<Executable> CpuBackend::load(ValidPlan plan, std::shared_ptr<Weights> weights,
+                                             std::shared_ptr<State> state) {
+  return std::make_unique<CpuExecutable>(std::move(plan), std::move(weights), std::move(state), device_,
+                                         arena_);
 }
 
 }  // namespace ocrnet::cpu

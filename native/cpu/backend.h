@@ -16,7 +16,9 @@ class CpuBackend final : public Backend {
   std::string name() const override { return "cpu"; }
   std::vector<StepChoice> inspect(const TypedPlan& plan) const override;
   void startThread() override;
-  std::unique_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights) override;
+  using Backend::load;
+  std::unique_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights,
+                                   std::shared_ptr<State> state) override;
   std::size_t arenaBytes() const override { return arena_.bytes(); }
 
  private:

@@ -31,16 +31,22 @@ void checkBounds(std::uint64_t offset, std::uint64_t bytes, std::uint64_t alignm
   }
 }
 
-bool sameMemory(const TensorInfo& a, const TensorInfo& b) {
-  return a.storage == Storage::arena && b.storage == Storage::arena && a.offset == b.offset &&
-         a.pixelStride == b.pixelStride && a.dataType == b.dataType && a.rank == b.rank && a.shape == b.shape;
+/// Whether both lie in the arena, or in one block of state.
+bool sameRoom(const TensorInfo& a, const TensorInfo& b) {
+  if (a.storage != b.storage) return false;
+  return a.storage == Storage::arena || (a.storage == Storage::state && a.index == b.index);
 }
 
-/// Tensors outside the arena each have memory of their own.
+bool sameMemory(const TensorInfo& a, const TensorInfo& b) {
+  return sameRoom(a, b) && a.offset == b.offset && a.pixelStride == b.pixelStride &&
+         a.dataType == b.dataType && a.rank == b.rank && a.shape == b.shape;
+}
+
+/// Tensors outside the arena and the state each have memory of their own.
 bool overlap(const Plan& plan, std::uint32_t a, std::uint32_t b) {
   const TensorInfo& first = plan.tensors[a];
   const TensorInfo& second = plan.tensors[b];
-  if (first.storage != Storage::arena || second.storage != Storage::arena) return a == b;
+  if (!sameRoom(first, second)) return a == b;
   return overlap(regionOf(first), regionOf(second));
 }
 
@@ -52,21 +58,21 @@ Region scratchOf(const Step& step) {
 /// Follows the steps and knows which tensors hold their values.
 class Liveness {
  public:
-  explicit Liveness(const Plan& plan) : plan_(plan), states_(plan.tensors.size(), State::untouched) {}
+  explicit Liveness(const Plan& plan)
+      : plan_(plan), states_(plan.tensors.size(), State::untouched), changed_(plan.tensors.size()) {}
 
   /// Whether a tensor has its value. One that no step writes under its own number is a view: of its slices,
   /// or of something wider.
   bool holds(std::uint32_t tensor) const {
     const TensorInfo& info = plan_.tensors[tensor];
     if (info.storage == Storage::parameter || info.storage == Storage::input) return true;
-    if (states_[tensor] != State::untouched) return states_[tensor] == State::written;
-    return info.storage == Storage::arena && coveredBySlices(info);
+    return holdsItself(tensor) || (states_[tensor] == State::untouched && coveredBySlices(info));
   }
 
   bool wasWritten(std::uint32_t tensor) const { return states_[tensor] != State::untouched; }
 
   void write(std::uint32_t tensor) {
-    if (plan_.tensors[tensor].storage == Storage::arena) overwrite(regionOf(plan_.tensors[tensor]));
+    overwrite(plan_.tensors[tensor], regionOf(plan_.tensors[tensor]));
     states_[tensor] = State::written;
   }
 
@@ -75,24 +81,36 @@ class Liveness {
     if (states_[tensor] == State::lost) states_[tensor] = State::written;
   }
 
-  /// What lay there is lost.
+  /// What lay in that region of the arena is lost.
   void overwrite(const Region& region) {
-    for (std::size_t i = 0; i < states_.size(); ++i) {
-      if (states_[i] == State::written && plan_.tensors[i].storage == Storage::arena &&
-          overlap(regionOf(plan_.tensors[i]), region)) {
-        states_[i] = State::lost;
-      }
-    }
+    TensorInfo anywhere{};
+    anywhere.storage = Storage::arena;
+    overwrite(anywhere, region);
   }
 
  private:
+  /// What lay in a region of the room that `tensor` lies in is lost.
+  void overwrite(const TensorInfo& tensor, const Region& region) {
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      if (!sameRoom(plan_.tensors[i], tensor) || !overlap(regionOf(plan_.tensors[i]), region)) continue;
+      if (states_[i] == State::written) states_[i] = State::lost;
+      changed_[i] = true;
+    }
+  }
+
+  /// Whether a tensor in the arena or the state has its value under its own number: because a step wrote it,
+  /// or because it lies in state that no step of this run has changed.
+  bool holdsItself(std::size_t tensor) const {
+    if (states_[tensor] != State::untouched) return states_[tensor] == State::written;
+    return plan_.tensors[tensor].storage == Storage::state && !changed_[tensor];
+  }
+
   bool coveredBySlices(const TensorInfo& info) const {
     const Region whole = regionOf(info);
     std::vector<RowPart> parts;
     for (std::size_t i = 0; i < states_.size(); ++i) {
       const TensorInfo& other = plan_.tensors[i];
-      if (states_[i] != State::written || other.storage != Storage::arena || other.dataType != info.dataType)
-        continue;
+      if (!holdsItself(i) || !sameRoom(other, info) || other.dataType != info.dataType) continue;
       if (const auto part = heldPart(whole, regionOf(other))) parts.push_back(*part);
     }
     std::ranges::sort(parts, {}, &RowPart::first);
@@ -107,6 +125,7 @@ class Liveness {
 
   const Plan& plan_;
   std::vector<State> states_;
+  std::vector<bool> changed_;  // memory that a step wrote to
 };
 
 /// Whether an input lies exactly where a concatenation would copy it to.

@@ -38,11 +38,12 @@ void checkTensor(const TensorInfo& tensor, const std::string& name) {
   if (productWithin(pixels, tensor.pixelStride) == 0)
     fail(name, "too many elements in " + formatType(typeOf(tensor)));
   if (tensor.storage != Storage::arena && !tensor.dense()) {
-    fail(name, "parameters, inputs and outputs must be dense, received a pixel stride of " +
+    fail(name, "parameters, inputs, outputs and state must be dense, received a pixel stride of " +
                    std::to_string(tensor.pixelStride) + " for " + formatType(typeOf(tensor)));
   }
-  if (tensor.storage == Storage::parameter && tensor.dataType != DataType::float32) {
-    fail(name, "expected a parameter in float32, received " + formatType(typeOf(tensor)));
+  const bool held = tensor.storage == Storage::parameter || tensor.storage == Storage::state;
+  if (held && tensor.dataType != DataType::float32) {
+    fail(name, "expected a parameter or state in float32, received " + formatType(typeOf(tensor)));
   }
 }
 
@@ -68,6 +69,34 @@ void checkBindings(const Plan& plan, const std::vector<Binding>& bindings, Stora
   }
 }
 
+/// Names differ, and each tensor of state lies within its block.
+void checkStates(const Plan& plan) {
+  std::set<std::string> names;
+  for (const auto& [name, elements] : plan.states) {
+    const std::string where = "state \"" + name + "\"";
+    if (!names.insert(name).second) fail(where, "the name is taken");
+    if (elements < 1 || elements > static_cast<std::uint64_t>(kMaxElements)) {
+      fail(where, "a size of " + std::to_string(elements));
+    }
+  }
+  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
+    const TensorInfo& tensor = plan.tensors[i];
+    if (tensor.storage != Storage::state) continue;
+    const std::string where = "tensor " + std::to_string(i);
+    if (tensor.index >= plan.states.size()) {
+      fail(where, "there is no state " + std::to_string(tensor.index));
+    }
+    const std::uint64_t bytes = plan.states[tensor.index].elements * sizeof(float);
+    const auto span = static_cast<std::uint64_t>(tensor.spanBytes());
+    if (tensor.offset % sizeof(float) == 0 && tensor.offset <= bytes && span <= bytes - tensor.offset) {
+      continue;
+    }
+    fail(where, "expected to lie within state \"" + plan.states[tensor.index].name + "\" of " +
+                    std::to_string(bytes) + " bytes, received " + std::to_string(tensor.offset) + " + " +
+                    std::to_string(span));
+  }
+}
+
 void checkReferences(const Plan& plan, const Step& step, const OpSchema& schema, const std::string& where) {
   for (std::size_t i = 0; i < step.inputs.size(); ++i) {
     const std::uint32_t tensor = step.inputs[i];
@@ -90,6 +119,9 @@ void checkReferences(const Plan& plan, const Step& step, const OpSchema& schema,
     const TensorInfo& info = plan.tensors[tensor];
     if (info.storage == Storage::parameter || info.storage == Storage::input) {
       fail(where, output + " must not be a parameter or input of the plan");
+    }
+    if (info.storage == Storage::state && schema.updates[i] < 0) {
+      fail(where, output + " is no update of state and must not be written there");
     }
     if (!info.dense() && !schema.writesSlices) fail(where, "cannot write a slice as " + output);
   }
@@ -129,6 +161,7 @@ TypedPlan checkTypes(Plan plan) {
   checkBindings(plan, plan.parameters, Storage::parameter, "parameter");
   checkBindings(plan, plan.inputs, Storage::input, "input");
   checkBindings(plan, plan.outputs, Storage::output, "output");
+  checkStates(plan);
   for (const Step& step : plan.steps) checkStep(plan, step);
   return TypedPlan(std::move(plan));
 }

@@ -15,6 +15,7 @@ namespace {
 constexpr std::uint32_t kMagic = 0x5052434f;  // "OCRP"
 constexpr std::size_t kTensorWords = 11;
 constexpr std::size_t kBindingWords = 3;
+constexpr std::size_t kStateWords = 4;
 constexpr std::size_t kLeastStepWords = 8;
 /// Far beyond any stride or size of a picture, and small enough that index arithmetic on it cannot overflow.
 constexpr std::int32_t kMaxIntAttribute = 1 << 24;
@@ -116,7 +117,7 @@ TensorInfo readTensor(WordReader& reader) {
       fail("A tensor's size beyond its rank", "1", std::to_string(tensor.shape[i]));
     }
   }
-  tensor.storage = static_cast<Storage>(reader.choice(4, "A tensor's storage"));
+  tensor.storage = static_cast<Storage>(reader.choice(kStorages, "A tensor's storage"));
   tensor.index = reader.word();
   tensor.offset = reader.longWord();
   tensor.pixelStride = reader.word();
@@ -132,10 +133,11 @@ Attributes readAttributes(WordReader& reader, Opcode opcode, const OpSchema& sch
       continue;
     }
     words.push_back(reader.word());
-    if (field.values < 0 && !std::isfinite(std::bit_cast<float>(words.back()))) {
+    if (field.values == -1 && !std::isfinite(std::bit_cast<float>(words.back()))) {
       fail(what, "a finite number", std::to_string(std::bit_cast<float>(words.back())));
     }
     const auto value = static_cast<std::int32_t>(words.back());
+    if (field.values == -2 && value < 0) fail(what, "at most 2147483647", std::to_string(words.back()));
     if (field.values == 0 && (value < -kMaxIntAttribute || value > kMaxIntAttribute)) {
       fail(what, "at most " + std::to_string(kMaxIntAttribute), std::to_string(value));
     }
@@ -167,6 +169,7 @@ Plan decodePlan(std::span<const std::byte> bytes) {
   plan.arenaBytes = reader.longWord();
   const std::uint32_t tensorCount = reader.word();
   const std::uint32_t bindingCounts[] = {reader.word(), reader.word(), reader.word()};
+  const std::uint32_t stateCount = reader.word();
   const std::uint32_t stepCount = reader.word();
   const std::uint32_t textBytes = reader.word();
 
@@ -181,6 +184,12 @@ Plan decodePlan(std::span<const std::byte> bytes) {
       ranges.push_back(readTextRange(reader));
       bindings[kind]->push_back({{}, reader.word()});
     }
+  }
+
+  reader.requireWords(stateCount, kStateWords, "states");
+  for (std::uint32_t i = 0; i < stateCount; ++i) {
+    ranges.push_back(readTextRange(reader));
+    plan.states.push_back({{}, reader.longWord()});
   }
 
   reader.requireWords(stepCount, kLeastStepWords, "steps");
@@ -198,6 +207,7 @@ Plan decodePlan(std::span<const std::byte> bytes) {
   for (std::vector<Binding>* list : bindings) {
     for (Binding& binding : *list) binding.name = textOf(*range++, text);
   }
+  for (StateBlock& state : plan.states) state.name = textOf(*range++, text);
   for (Step& step : plan.steps) step.path = textOf(*range++, text);
   return plan;
 }

@@ -9,8 +9,10 @@
 
 namespace ocrnet {
 
-/// Where a tensor lies: in the plan's arena, among the model's parameters, or in the caller's memory.
-enum class Storage : std::uint32_t { arena, parameter, input, output };
+/// Where a tensor lies: in the plan's arena, among the model's parameters, in the caller's memory, or in
+/// memory of the device that outlives the run.
+enum class Storage : std::uint32_t { arena, parameter, input, output, state };
+inline constexpr std::uint32_t kStorages = 5;
 
 /// In a step's inputs and outputs: an optional tensor that is not there.
 inline constexpr std::uint32_t kAbsent = 0xffffffff;
@@ -36,8 +38,8 @@ struct TensorInfo {
   std::uint32_t rank;                 // 1 to 4
   std::array<std::int64_t, 4> shape;  // the first `rank` are meant, the others are 1
   Storage storage;
-  std::uint32_t index;       // of the parameter, input or output
-  std::uint64_t offset;      // bytes from the start of the arena
+  std::uint32_t index;       // of the parameter, input, output or state block
+  std::uint64_t offset;      // bytes from the start of the arena or of the state block
   std::int64_t pixelStride;  // elements from one pixel (row of channels) to the next, at least channels()
 
   /// Size of the last dimension.
@@ -71,11 +73,18 @@ struct Binding {
   std::uint32_t tensor;
 };
 
+/// A block of float32 numbers that steps read and update.
+struct StateBlock {
+  std::string name;
+  std::uint64_t elements;
+};
+
 /// A decoded plan: well-formed bytes, not yet trusted.
 struct Plan {
   std::uint64_t arenaBytes;
   std::vector<TensorInfo> tensors;
   std::vector<Binding> parameters, inputs, outputs;
+  std::vector<StateBlock> states;
   std::vector<Step> steps;
 };
 

@@ -31,6 +31,10 @@ bool overlap(const Region& a, const Region& b) {
 std::optional<RowPart> heldPart(const Region& whole, const Region& part) {
   if (part.contiguous() && part.start <= whole.start && whole.end() <= part.end())
     return RowPart{0, whole.width};
+  // A part of a flat vector, whatever its own shape.
+  if (whole.rows == 1 && part.contiguous() && whole.start <= part.start && part.end() <= whole.end()) {
+    return RowPart{part.start - whole.start, part.end() - whole.start};
+  }
   if (whole.stride != part.stride || whole.rows != part.rows) return std::nullopt;
   const std::int64_t shift = part.start - whole.start;
   const RowPart held{std::max<std::int64_t>(shift, 0), std::min(shift + part.width, whole.width)};

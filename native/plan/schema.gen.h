@@ -155,7 +155,7 @@ using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, Batc
 
 struct FieldSchema {
   std::string_view name;
-  /// Number of values of an enum, 2 for a bool, 0 for an int, -1 for a float.
+  /// Number of values of an enum, 2 for a bool, 0 for an int, -1 for a float, -2 for a size.
   int values;
 };
 

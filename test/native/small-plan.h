@@ -25,6 +25,7 @@ struct PlanDraft {
   std::uint64_t arenaBytes = 0;
   std::vector<TensorInfo> tensors;
   std::vector<Binding> parameters, inputs, outputs;
+  std::vector<StateBlock> states;
   std::vector<StepDraft> steps;
 
   /// A dense tensor behind all that the arena holds so far.
@@ -99,8 +100,9 @@ inline std::vector<std::byte> encode(const PlanDraft& plan) {
     text += value;
   };
   word(0x5052434f), word(kPlanFormatVersion), word(kSchemaFingerprint), longWord(plan.arenaBytes);
-  for (const std::size_t count : {plan.tensors.size(), plan.parameters.size(), plan.inputs.size(),
-                                  plan.outputs.size(), plan.steps.size(), std::size_t{0}}) {
+  for (const std::size_t count :
+       {plan.tensors.size(), plan.parameters.size(), plan.inputs.size(), plan.outputs.size(),
+        plan.states.size(), plan.steps.size(), std::size_t{0}}) {
     word(count);
   }
   const std::size_t textBytesAt = words.size() - 1;
@@ -113,6 +115,7 @@ inline std::vector<std::byte> encode(const PlanDraft& plan) {
   for (const auto* bindings : {&plan.parameters, &plan.inputs, &plan.outputs}) {
     for (const Binding& binding : *bindings) name(binding.name), word(binding.tensor);
   }
+  for (const StateBlock& state : plan.states) name(state.name), longWord(state.elements);
   for (const StepDraft& step : plan.steps) {
     word(static_cast<std::uint32_t>(step.opcode)), name(step.path), word(step.algorithm);
     longWord(step.scratchOffset), longWord(step.scratchBytes);

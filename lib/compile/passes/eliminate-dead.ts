@@ -1,8 +1,11 @@
 import type { Graph, Value } from '../../ir/graph.js';
 
-/** Drops the nodes that no output needs, and the parameters that only they read. Graph inputs stay: they are the interface. */
+/**
+ * Drops the nodes that no output and no update of state needs, and the parameters that only they read. Graph inputs and
+ * states stay: they are the interface.
+ */
 export function eliminateDead(graph: Graph): Graph {
-  const needed = new Set<Value>(graph.outputs.map(({ value }) => value));
+  const needed = new Set<Value>([...graph.outputs.map(({ value }) => value), ...graph.updates]);
   const nodes = graph.nodes
     .toReversed()
     .filter((node) => {
