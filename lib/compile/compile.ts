@@ -52,6 +52,12 @@ export function lower(graph: Graph, precision: Precision): Graph {
   }, graph);
 }
 
+/** Plans a graph as it is: one that has been through its passes, as those of training are. */
+export function compilePrepared(graph: Graph, target: Target): Compiled {
+  verify(graph);
+  return { ...plan(graph, target), graph, cost: costOf(graph) };
+}
+
 /** From a network to a plan for one device. */
 export function compile(graph: Graph, { target, precision }: CompileOptions): Compiled {
   const lowered = lower(graph, precision);

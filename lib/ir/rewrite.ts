@@ -9,10 +9,12 @@ export class Rewriter {
   readonly #mapped = new Map<Value, Value>();
   readonly #nodes: Node[] = [];
   readonly #parameters = new Map<string, Parameter>();
+  readonly #updates: Value[];
   #nextId: number;
 
   constructor(graph: Graph) {
     this.#graph = graph;
+    this.#updates = [...graph.updates];
     this.#nextId = firstFreeId(graph);
     for (const parameter of graph.parameters) this.#parameters.set(parameter.name, parameter);
   }
@@ -29,6 +31,11 @@ export class Rewriter {
   /** Lets `replacement`, a value of the new graph, stand for `old` from here on. */
   replace(old: Value, replacement: Value): void {
     this.#mapped.set(old, replacement);
+  }
+
+  /** Marks a value of the new graph as state that stays. */
+  update(value: Value): void {
+    this.#updates.push(value);
   }
 
   parameter(name: string, type: TensorType, source: Parameter['source']): Parameter {
@@ -68,7 +75,7 @@ export class Rewriter {
     const read = new Set(this.#nodes.flatMap((node) => Object.values(node.inputs)));
     const parameters = [...this.#parameters.values()].filter(({ value }) => read.has(value));
     const { inputs, states } = this.#graph;
-    const updates = this.#graph.updates.map((value) => this.map(value));
+    const updates = this.#updates.map((value) => this.map(value));
     return { inputs, parameters, nodes: this.#nodes, outputs, states, updates };
   }
 }

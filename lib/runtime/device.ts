@@ -1,4 +1,4 @@
-import { type Compiled, type CompileOptions, compile } from '../compile/compile.js';
+import { type Compiled, type CompileOptions, compile, compilePrepared } from '../compile/compile.js';
 import type { PlannedState } from '../compile/encode.js';
 import type { Precision } from '../compile/passes/assign-precision.js';
 import type { Target } from '../compile/target.js';
@@ -75,6 +75,12 @@ export class Device implements AsyncDisposable {
         received: this.#native.info.isa,
       });
     return compile(graph, { ...options, target: this.target });
+  }
+
+  /** Plans a graph without passes, in float32. */
+  compilePrepared(graph: Graph): Compiled {
+    this.#requireOpen();
+    return compilePrepared(graph, this.target);
   }
 
   createWeights(): Weights {
