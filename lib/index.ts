@@ -7,6 +7,7 @@
 
 export type { Precision } from './compile/passes/assign-precision.js';
 export { type ErrorCode, OcrnetError } from './errors.js';
+export type { ClassInfo } from './image/class-info.js';
 export type { ImageInput, RawImage, RgbImage } from './image/decode.js';
 export type { OverlayOptions } from './image/overlay.js';
 export type { OcrForm } from './models/contexts/ocr.js';
@@ -26,7 +27,7 @@ export {
 } from './runtime/device.js';
 export { type OperationOptions, ops, type Tensor } from './runtime/operations.js';
 export type { Program, RunOptions, RunResult, TensorData } from './runtime/program.js';
-export { type ClassInfo, defaultClasses } from './serve/classes.js';
+export { defaultClasses } from './serve/classes.js';
 export { defaultModelFile } from './serve/default-model.js';
 export { type LoadModelOptions, loadModel } from './serve/load-model.js';
 export { Model, type SegmentOptions } from './serve/model.js';
