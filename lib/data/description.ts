@@ -103,10 +103,15 @@ export function interpret(given: DatasetDescription, source: string): DatasetMea
         `that of ${classes[known]?.name}`,
       );
   }
+  const mirrorPairs = mirror.map(([a, b]) => [find('mirror', a), find('mirror', b)] as const);
+  const partners = mirrorPairs.flat();
+  const repeated = partners.find((partner, i) => partners.indexOf(partner) !== i);
+  if (repeated !== undefined)
+    throw fail('mirror', 'each class once at most', `${classes[repeated]?.name} again`);
   return {
     classes,
     ignoreLabel: ignoreLabelFor(classes.length),
-    mirrorPairs: mirror.map(([a, b]) => [find('mirror', a), find('mirror', b)] as const),
+    mirrorPairs,
     classOfValue,
     ignoreUnlisted: description.unlisted === 'ignore',
     ignoreColours: description.ignoreColours ?? [],

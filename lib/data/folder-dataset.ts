@@ -55,12 +55,20 @@ async function readDescription(path: string): Promise<DatasetDescription> {
     throw unreadable(path, error);
   });
   const document = parseDocument(text);
-  const [problem] = document.errors;
-  if (problem)
-    throw new OcrnetError('INVALID_DATA', `${path} is not YAML: ${problem.message.split('\n')[0]}`, {
+  const notYaml = (problem: Error) =>
+    new OcrnetError('INVALID_DATA', `${path} is not YAML: ${problem.message.split('\n')[0]}`, {
       cause: problem,
     });
-  return parseDescription(document.toJS(), path);
+  const [problem] = document.errors;
+  if (problem) throw notYaml(problem);
+  let value: unknown;
+  try {
+    value = document.toJS();
+  } catch (error) {
+    // Aliases to nothing, or too many of them.
+    throw notYaml(error as Error);
+  }
+  return parseDescription(value, path);
 }
 
 function folderDataset(folder: string, meaning: DatasetMeaning): Dataset {

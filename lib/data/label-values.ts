@@ -82,8 +82,10 @@ function labelsByColour({ classes, ignoreColours, ignoreLabel }: DatasetMeaning)
 /** Where the first such pixel lies and how many there are: enough to find it in an image editor, and to judge it. */
 function offence(first: number, width: number, count: number): string {
   const [x, y] = [first % width, Math.floor(first / width)];
-  return `first at x ${x}, y ${y}, in ${count} ${count === 1 ? 'pixel' : 'pixels'}`;
+  return `first at x ${x}, y ${y}, in ${pixelsOf(count)}`;
 }
+
+const pixelsOf = (count: number): string => `${count} ${count === 1 ? 'pixel' : 'pixels'}`;
 
 function illegalValue(
   values: ArrayLike<number>,
@@ -98,7 +100,7 @@ function illegalValue(
     if (values[i] === values[first]) count++;
     else if (labelOf[values[i] as number] === illegal) others++;
   }
-  const more = others > 0 ? `; ${others} pixels with other such values` : '';
+  const more = others > 0 ? `; other such values in ${pixelsOf(others)}` : '';
   return new OcrnetError('INVALID_DATA', `${path} holds a value that is no label`, {
     expected: describeLegal(meaning),
     received: `${values[first]}, ${offence(first, width, count)}${more}`,

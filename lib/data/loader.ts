@@ -9,7 +9,8 @@ import { SampleCache } from './sample-cache.js';
 import { SampleOrder } from './sample-order.js';
 
 /**
- * Batches for training, without end. While one is used the next are decoded and resampled, in sharp's threads. What a batch
+ * Batches for training, without end. While one is used the next are made: pictures are decoded and reduced in sharp's threads, the rest is
+ * done between the events of this one. What a batch
  * holds is a function of the options and its step: see sample-order.ts and random.ts.
  */
 

@@ -74,6 +74,6 @@ function describeDataset({ classes, ignoreLabel, mirrorPairs }: Dataset): string
       ignore: ignoreLabel,
       ...(mirrorPairs.length > 0 && { mirror: mirrorPairs.map((pair) => pair.map(nameOf)) }),
     },
-    { collectionStyle: 'any', flowCollectionPadding: true },
+    { aliasDuplicateObjects: false },
   );
 }

@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import type { RgbImage } from '../../image/decode.js';
 import type { LabelImage } from '../../image/label-png.js';
 import { drawInteger, type RandomSource } from '../random.js';
+import { enlarge } from './enlarge.js';
 
 /**
  * Scaling and cropping in one: the part of the source that fills the crop is cut out first, then only that is resampled. The
@@ -51,25 +52,35 @@ function drawStretch(size: number, crop: number, scale: number, random: RandomSo
 }
 
 /**
- * The window of the picture at its target size, RGB bytes: bilinear when enlarged, averaged over as many pixels as it takes
- * when reduced. The source is left as it is.
+ * The window of the picture at its target size, RGB bytes: averaged over as many pixels as it takes where it is reduced (in
+ * sharp), bilinear where it is enlarged. The source is left as it is.
  */
-export async function resampleImage({ data, ...source }: RgbImage, { x, y }: CropWindow): Promise<RgbImage> {
-  const [width, height] = [x.toLength, y.toLength];
-  if (x.length === width && y.length === height) {
-    const cut = new Uint8Array(3 * width * height);
-    for (let row = 0; row < height; row++) {
-      const start = 3 * ((y.from + row) * source.width + x.from);
-      cut.set(data.subarray(start, start + 3 * width), 3 * row * width);
-    }
-    return { data: cut, width, height };
-  }
-  const resized = await sharp(data, { raw: { width: source.width, height: source.height, channels: 3 } })
+export async function resampleImage(image: RgbImage, { x, y }: CropWindow): Promise<RgbImage> {
+  const width = Math.min(x.length, x.toLength);
+  const height = Math.min(y.length, y.toLength);
+  const cut =
+    width === x.length && height === y.length
+      ? cutOut(image, x, y)
+      : { data: await reduce(image, x, y, { width, height }), width, height };
+  if (width === x.toLength && height === y.toLength) return cut;
+  return enlarge(cut, x.toLength, y.toLength);
+}
+
+const reduce = ({ data, ...source }: RgbImage, x: Stretch, y: Stretch, { width, height }: Size) =>
+  sharp(data, { raw: { width: source.width, height: source.height, channels: 3 } })
     .extract({ left: x.from, top: y.from, width: x.length, height: y.length })
     .resize(width, height, { fit: 'fill', kernel: 'linear' })
     .raw()
     .toBuffer();
-  return { data: resized, width, height };
+
+function cutOut(source: RgbImage, x: Stretch, y: Stretch): RgbImage {
+  const [width, height] = [x.length, y.length];
+  const data = new Uint8Array(3 * width * height);
+  for (let row = 0; row < height; row++) {
+    const start = 3 * ((y.from + row) * source.width + x.from);
+    data.set(source.data.subarray(start, start + 3 * width), 3 * row * width);
+  }
+  return { data, width, height };
 }
 
 /** Lays a resampled window into a crop, RGB bytes, with `fill` around it. */
