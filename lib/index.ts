@@ -1,6 +1,7 @@
 /**
  * Semantic segmentation with object-contextual representations: {@link loadModel} for whole networks, {@link ops} for
- * single operations, {@link openDevice} for programs of one's own. Nothing native happens on import.
+ * single operations, {@link openDevice} for programs of one's own, {@link openDataset} and {@link Loader} for labelled
+ * pictures. Nothing native happens on import.
  *
  * @packageDocumentation
  */

@@ -9,9 +9,9 @@ import { SampleCache } from './sample-cache.js';
 import { SampleOrder } from './sample-order.js';
 
 /**
- * Batches for training, without end. While one is used the next are made: pictures are decoded and reduced in sharp's threads, the rest is
- * done between the events of this one. What a batch
- * holds is a function of the options and its step: see sample-order.ts and random.ts.
+ * Batches for training, without end. While one is used the next are made: sharp's threads decode and reduce pictures, the
+ * rest is done on the event loop. What a batch holds is a function of the options and its step: see sample-order.ts and
+ * random.ts.
  */
 
 export interface LoaderOptions {

@@ -14,10 +14,6 @@ export class SampleCache {
     this.#limitBytes = limitBytes;
   }
 
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   /** The sample, read if it has to be; one that is being read is not read twice. */
   async read(sample: Sample): Promise<LabelledImage> {
     const kept = this.#kept.get(sample) ?? this.#reading.get(sample);
