@@ -48,12 +48,13 @@ describe('augmentation', () => {
         const augment = { scale: { scales: [scale] }, flip: true };
         const { image, label } = await crop(sample, 97, 81, augment, index);
         // At a centre c of a target pixel in the source, the label is ⌊c⌋ and the colour c − ½ to one level of rounding.
-        let sum = 0;
+        let [sum, most] = [0, 0];
         for (let i = 0; i < label.length; i++) {
           const difference = (image[3 * i] as number) - (label[i] as number);
-          expect(Math.abs(difference), `scale ${scale}, pixel ${i}`).to.be.at.most(1);
+          most = Math.max(most, Math.abs(difference));
           sum += difference;
         }
+        expect(most, `scale ${scale}`).to.be.at.most(1);
         expect(Math.abs(sum / label.length), `scale ${scale}`).to.be.below(0.1);
         const [first, last] = [label[0] as number, label[96] as number];
         expect(Math.abs(last - first)).to.be.within(96 / scale - 2, 96 / scale + 2);
@@ -79,9 +80,8 @@ describe('augmentation', () => {
       const { image, label } = await crop(ramp(40, 30), 50, 12, augment, index);
       const inside = [...label].map((value) => value !== 255);
       expect(inside.filter(Boolean)).to.have.length(20 * 12);
-      inside.forEach((isInside, i) => {
-        if (!isInside) expect([...image.subarray(3 * i, 3 * i + 3)]).to.deep.equal([...fill]);
-      });
+      const around = inside.map((isInside, i) => (isInside ? '' : image.subarray(3 * i, 3 * i + 3).join()));
+      expect(new Set(around)).to.deep.equal(new Set(['', fill.join()]));
       places.add(String(inside.indexOf(true)));
     }
     expect(places.size).to.be.above(2);
