@@ -4,6 +4,7 @@ export type ErrorCode =
   | 'INVALID_GRAPH'
   | 'INVALID_PLAN'
   | 'INVALID_WEIGHTS'
+  | 'INVALID_DATA'
   | 'UNSUPPORTED'
   | 'UNSUPPORTED_IMAGE'
   | 'IMAGE_TOO_LARGE'

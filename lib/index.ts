@@ -1,13 +1,47 @@
 /**
  * Semantic segmentation with object-contextual representations: {@link loadModel} for whole networks, {@link ops} for
- * single operations, {@link openDevice} for programs of one's own. Nothing native happens on import.
+ * single operations, {@link openDevice} for programs of one's own, {@link openDataset} and {@link Loader} for labelled
+ * pictures. Nothing native happens on import.
  *
  * @packageDocumentation
  */
 
 export type { Precision } from './compile/passes/assign-precision.js';
+export { type AugmentOptions, paperAugmentation } from './data/augment/augment.js';
+export type { JitterOptions } from './data/augment/jitter.js';
+export type { BaseSize, ScaleOptions } from './data/augment/scale.js';
+export {
+  checkSplit,
+  type ReadingOptions,
+  type ReadSample,
+  readSamples,
+  type SplitReport,
+} from './data/check-split.js';
+export {
+  type ClassWeightOptions,
+  classWeights,
+  type WeightMethod,
+  weightMethods,
+  weightsOf,
+} from './data/class-weights.js';
+export {
+  type Dataset,
+  type LabelledImage,
+  type LabelMeaning,
+  readSample,
+  type Sample,
+  type Split,
+} from './data/dataset.js';
+export { type DatasetOptions, openDataset } from './data/folder-dataset.js';
+export { countLabels, type LabelCounts } from './data/label-counts.js';
+export { type Batch, Loader, type LoaderOptions } from './data/loader.js';
+export { type Mixture, type MixturePart, mix } from './data/mix.js';
+export { type SceneDatasetOptions, sceneDataset } from './data/scenes.js';
+export { writeDataset } from './data/write-dataset.js';
 export { type ErrorCode, OcrnetError } from './errors.js';
+export type { ClassInfo } from './image/class-info.js';
 export type { ImageInput, RawImage, RgbImage } from './image/decode.js';
+export type { LabelImage } from './image/label-png.js';
 export type { OverlayOptions } from './image/overlay.js';
 export type { OcrForm } from './models/contexts/ocr.js';
 export { modelConfig, modelNames, type NamedModelOptions } from './models/registry.js';
@@ -26,7 +60,7 @@ export {
 } from './runtime/device.js';
 export { type OperationOptions, ops, type Tensor } from './runtime/operations.js';
 export type { Program, RunOptions, RunResult, TensorData } from './runtime/program.js';
-export { type ClassInfo, defaultClasses } from './serve/classes.js';
+export { defaultClasses } from './serve/classes.js';
 export { defaultModelFile } from './serve/default-model.js';
 export { type LoadModelOptions, loadModel } from './serve/load-model.js';
 export { Model, type SegmentOptions } from './serve/model.js';

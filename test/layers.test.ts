@@ -55,6 +55,7 @@ describe('layers', () => {
       checkpoint: graph,
       export: [...graph, 'checkpoint'],
       image: base,
+      data: [...base, 'ir', 'nn', 'image'],
       runtime: [...graph, 'compile'],
       serve: [...graph, 'nn', 'models', 'compile', 'checkpoint', 'export', 'image', 'runtime'],
       'index.ts': ['*'],

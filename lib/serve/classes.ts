@@ -1,7 +1,5 @@
-import { camvid, cityscapes, type LabelSet, type Palette, vocPalette } from '../image/palette.js';
-import type { ClassInfo } from './model-file.js';
-
-export type { ClassInfo } from './model-file.js';
+import { type ClassInfo, classesOf } from '../image/class-info.js';
+import { camvid, cityscapes, type LabelSet, vocPalette } from '../image/palette.js';
 
 const knownSets: readonly LabelSet[] = [cityscapes, camvid];
 
@@ -14,13 +12,5 @@ export function defaultClasses(count: number): ClassInfo[] {
     names: Array.from({ length: count }, (_, label) => `class ${label}`),
     palette: vocPalette(count),
   };
-  return names.map((name, label) => ({
-    name,
-    colour: [...palette.subarray(3 * label, 3 * label + 3)] as ClassInfo['colour'],
-  }));
-}
-
-/** The colours of classes, by label. */
-export function paletteOf(classes: readonly ClassInfo[]): Palette {
-  return Uint8Array.from(classes.flatMap(({ colour }) => colour));
+  return classesOf(names, palette);
 }

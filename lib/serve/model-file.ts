@@ -1,19 +1,11 @@
 import { z } from 'zod';
 import { OcrnetError } from '../errors.js';
+import { type ClassInfo, classSchema } from '../image/class-info.js';
 import { parseSegmenterConfig, type SegmenterConfig } from '../models/segmenter.js';
 
 /** Key of the configuration in a weights file's metadata, and its form. */
 const metadataKey = 'ocrnet';
 const version = 1;
-
-const classSchema = z.strictObject({
-  name: z.string(),
-  /** RGB, 0 to 255. */
-  colour: z.tuple([0, 1, 2].map(() => z.int().min(0).max(255)) as [z.ZodInt, z.ZodInt, z.ZodInt]),
-});
-
-/** A class as people see it. */
-export type ClassInfo = z.infer<typeof classSchema>;
 
 const metadataSchema = z.strictObject({
   version: z.literal(version),

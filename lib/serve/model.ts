@@ -3,6 +3,7 @@ import { checkpointReader, checkpointTensors, type ReadParameter } from '../chec
 import type { Precision } from '../compile/passes/assign-precision.js';
 import { OcrnetError } from '../errors.js';
 import { writeOnnx } from '../export/onnx/index.js';
+import type { ClassInfo } from '../image/class-info.js';
 import { decodeImage, type ImageInput } from '../image/decode.js';
 import type { Graph } from '../ir/graph.js';
 import { buildSegmenter, type SegmenterConfig, type SegmenterOptions } from '../models/segmenter.js';
@@ -12,7 +13,7 @@ import type { Program } from '../runtime/program.js';
 import { ProgramCache } from '../runtime/program-cache.js';
 import type { Weights } from '../runtime/weights.js';
 import { version } from '../version.js';
-import { type ClassInfo, defaultClasses } from './classes.js';
+import { defaultClasses } from './classes.js';
 import { describeModel } from './model-file.js';
 import { Segmentation } from './segmentation.js';
 import { type Summary, summarise } from './summary.js';

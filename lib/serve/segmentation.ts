@@ -1,8 +1,7 @@
+import { type ClassInfo, paletteOf } from '../image/class-info.js';
 import type { RgbImage } from '../image/decode.js';
 import { encodeLabelPng } from '../image/label-png.js';
 import { type OverlayOptions, overlayLabels } from '../image/overlay.js';
-import type { ClassInfo } from './classes.js';
-import { paletteOf } from './classes.js';
 
 /** Soft object regions: for each class a map over the network's own grid that sums to one. (height, width, K). */
 export interface RegionMaps {
