@@ -20,7 +20,7 @@ export const segmenterSchema = z
   })
   .refine(
     ({ backbone, context }) =>
-      context.kind !== 'ocr' || !('outputStride' in backbone) || backbone.outputStride !== 32,
+      context.kind === 'none' || !('outputStride' in backbone) || backbone.outputStride !== 32,
     {
       path: ['backbone', 'outputStride'],
       error: 'expected 8 or 16, so that the regions and the pixels of OCR have one size, received 32',
@@ -44,6 +44,10 @@ export function parseSegmenterConfig(value: unknown): SegmenterConfig {
   throw new OcrnetError('INVALID_ARGUMENT', message, { cause: result.error });
 }
 
+/** The element type of true labels, which keep their highest value for pixels that do not count. */
+export const trainingLabelType = ({ classes }: Pick<SegmenterConfig, 'classes'>): 'uint8' | 'uint16' =>
+  classes <= 255 ? 'uint8' : 'uint16';
+
 /** What a segmenter's graph can put out. */
 export const segmenterOutputs = ['labels', 'confidence', 'logits', 'regions', 'regionLogits'] as const;
 export type SegmenterOutput = (typeof segmenterOutputs)[number];
@@ -63,7 +67,8 @@ export interface SegmenterOptions {
 }
 
 /**
- * The graph of a network: input "image", RGB bytes (N, H, W, 3); outputs named as asked for. All of the network is in it
+ * The graph of a network: input "image", RGB bytes (N, H, W, 3), and for ground-truth OCR "labels" (N, H, W); outputs named
+ * as asked for. All of the network is in it
  * whatever the outputs, so that the parameters are always the same.
  *
  * @throws OcrnetError INVALID_ARGUMENT for sizes below 1 and for outputs that the network does not have
@@ -83,7 +88,9 @@ export function buildSegmenter(config: SegmenterConfig, options: SegmenterOption
     config.backbone,
     { alignCorners },
   );
-  const scores = buildContext(builder, features, classes, config.context);
+  const labels = () =>
+    builder.input('labels', { dataType: trainingLabelType(config), shape: [batch, height, width] });
+  const scores = buildContext(builder, features, classes, config.context, labels);
   addOutputs(builder, scores, config, outputs, labelSize);
   return builder.build();
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { OcrnetError } from '../errors.js';
 import type { Parameter, StatePart } from '../ir/graph.js';
 import { elementCount } from '../ir/tensor-type.js';
@@ -23,12 +24,18 @@ export class ParameterArena {
   readonly parameterCount: number;
   readonly statisticCount: number;
   readonly ranges: readonly ParameterRange[];
+  /** A short text that is equal for two arenas exactly if everything lies in the same place in both. */
+  readonly layout: string;
 
   private constructor(trained: readonly Parameter[], statistics: readonly Parameter[], groups: Grouping) {
     this.trained = trained;
     [this.parameters, this.parameterCount] = layOut(trained);
     [this.statistics, this.statisticCount] = layOut(statistics);
     this.ranges = rangesOf(trained, groups);
+    const places = [this.parameters, this.statistics].map((parts) =>
+      parts.map(({ name, offset }) => [name, offset]),
+    );
+    this.layout = createHash('sha256').update(JSON.stringify(places)).digest('hex').slice(0, 16);
   }
 
   /** @throws OcrnetError INVALID_ARGUMENT for a prefix that no parameter has */

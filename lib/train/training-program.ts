@@ -2,7 +2,7 @@ import { eachWeight, type ReadParameter } from '../checkpoint/weights.js';
 import { OcrnetError } from '../errors.js';
 import type { Parameter, StatePart } from '../ir/graph.js';
 import { elementCount } from '../ir/tensor-type.js';
-import { buildSegmenter, type SegmenterConfig } from '../models/segmenter.js';
+import { buildSegmenter, type SegmenterConfig, trainingLabelType } from '../models/segmenter.js';
 import type { Device } from '../runtime/device.js';
 import type { Program } from '../runtime/program.js';
 import type { DeviceState } from '../runtime/state.js';
@@ -214,7 +214,7 @@ export function trainingGraphOf(
   options: Omit<TrainingProgramOptions, 'initial' | 'signal'>,
 ) {
   const { batch, height, width } = options;
-  const hasRegions = config.context.kind !== 'none';
+  const hasRegions = config.context.kind === 'ocr';
   const network = buildSegmenter(config, {
     batch,
     height,
@@ -225,7 +225,7 @@ export function trainingGraphOf(
     ...options,
     alignCorners: config.alignCorners,
     labelSize: { height, width },
-    labelType: config.classes <= 255 ? 'uint8' : 'uint16',
+    labelType: trainingLabelType(config),
   });
   return { ...training, network };
 }

@@ -9,7 +9,14 @@ import {
   relu,
 } from '../../nn/layers.js';
 import { noActivation } from '../../ops/epilogue.js';
-import { aggregateRegions, attendRegions, concat, spatialSoftmax } from '../../ops/index.js';
+import {
+  aggregateRegions,
+  attendRegions,
+  concat,
+  distributeRegions,
+  labelRegions,
+  spatialSoftmax,
+} from '../../ops/index.js';
 import type { BackboneFeatures } from '../backbones/features.js';
 import type { Scores } from './scores.js';
 
@@ -19,8 +26,8 @@ export type OcrForm = (typeof ocrForms)[number];
 
 const count = z.int().positive();
 
-export const ocrSchema = z.strictObject({
-  kind: z.literal('ocr'),
+/** What the module has in common, wherever its regions come from. */
+const moduleFields = {
   form: z.enum(ocrForms),
   /** Channels of the augmented representation, and of the pixels' where there is a pixel convolution. */
   channels: count,
@@ -34,10 +41,22 @@ export const ocrSchema = z.strictObject({
   epsilon: z.number().positive(),
   /** Slope of the head's activation below zero: 0 is ReLU; weights trained with in-place ABN need 0.01. */
   negativeSlope: z.number().min(0).max(1),
-});
+};
+
+export const ocrSchema = z.strictObject({ kind: z.literal('ocr'), ...moduleFields });
 
 /** Object-contextual representations, as plain data. */
 export type OcrConfig = z.infer<typeof ocrSchema>;
+
+export const groundTruthOcrSchema = z.strictObject({ kind: z.literal('ground-truth-ocr'), ...moduleFields });
+
+/**
+ * OCR whose regions and relation are the truth: its input "labels" says to which region each pixel belongs. The upper bound of
+ * the paper's Figure 1; it cannot segment what is not labelled.
+ */
+export type GroundTruthOcrConfig = z.infer<typeof groundTruthOcrSchema>;
+
+type ModuleConfig = Omit<OcrConfig, 'kind'>;
 
 export function ocrConfig(
   form: OcrForm,
@@ -102,12 +121,31 @@ export function ocrHead(
   config: OcrConfig,
 ): Scores {
   const regionLogits = regionHead(builder.at('aux_head'), features.intermediate, classes, config);
-  const { representation, regions } = objectContext(builder, features.final, regionLogits, config);
+  const regions = softRegions(builder, regionLogits);
+  const representation = objectContext(builder, features.final, config, { regions });
   const logits = pixelClassifier(builder.at('cls_head'), representation, classes);
   return { logits, objects: { regionLogits, regions } };
 }
 
-function regionHead(builder: GraphBuilder, x: Value, classes: number, config: OcrConfig): Value {
+/** The same with the regions of `labels` (N, H, W) instead of predicted ones; there is no region head to supervise. */
+export function groundTruthOcrHead(
+  builder: GraphBuilder,
+  features: BackboneFeatures,
+  labels: Value,
+  classes: number,
+  config: GroundTruthOcrConfig,
+): Scores {
+  const [, height = 0, width = 0] = features.final.type.shape;
+  const regionsOf = (normalised: boolean) =>
+    builder.at('labels').add(labelRegions, { labels }, { height, width, classes, normalised }).regions;
+  const representation = objectContext(builder, features.final, config, {
+    regions: regionsOf(true),
+    relation: regionsOf(false),
+  });
+  return { logits: pixelClassifier(builder.at('cls_head'), representation, classes) };
+}
+
+function regionHead(builder: GraphBuilder, x: Value, classes: number, config: ModuleConfig): Value {
   const kernel = formFacts[config.form].regionHeadKernel;
   if (kernel === undefined) return pixelClassifier(builder, x, classes);
   const channels = config.regionHeadChannels ?? channelsOf(x);
@@ -120,16 +158,22 @@ function regionHead(builder: GraphBuilder, x: Value, classes: number, config: Oc
   return pixelClassifier(builder.at(3), hidden, classes);
 }
 
+/** Soft object regions (N, H, W, K) from coarse class scores. */
+export const softRegions = (builder: GraphBuilder, regionLogits: Value): Value =>
+  builder
+    .at('ocr_distri_head.object_context_block')
+    .add(spatialSoftmax, { logits: regionLogits }, { scale: 1 }).regions;
+
 /**
- * The module itself. features (N, H, W, C) and coarse class scores (N, H, W, K) → the augmented representation z (N, H, W,
- * channels). Paper, section 3.2.
+ * The module itself. features (N, H, W, C) and object regions (N, H, W, K) → the augmented representation z (N, H, W,
+ * channels). Without a given relation (N, H, W, K) of pixels to regions it is computed from both. Paper, section 3.2.
  */
 export function objectContext(
   builder: GraphBuilder,
   features: Value,
-  regionLogits: Value,
-  config: OcrConfig,
-): { representation: Value; regions: Value } {
+  config: ModuleConfig,
+  { regions, relation }: { readonly regions: Value; readonly relation?: Value },
+): Value {
   const {
     pixelBias,
     innerBias: bias,
@@ -162,24 +206,31 @@ export function objectContext(
     return y;
   };
 
-  const regions = block.add(spatialSoftmax, { logits: regionLogits }, { scale: 1 }).regions;
   const objects = block.add(aggregateRegions, { regions, features: pixels }, {}).y;
-  const query = transform('f_pixel', pixels, keyChannels, transformLayers);
-  const key = transform('f_object', objects, keyChannels, transformLayers);
-  const value = transform('f_down', objects, keyChannels, 1);
-  const scale = scaledRelation ? keyChannels ** -0.5 : 1;
-  const attended = block.add(attendRegions, { query, key, value }, { scale, ...noActivation }).y;
+  const attend = () => {
+    const query = transform('f_pixel', pixels, keyChannels, transformLayers);
+    const key = transform('f_object', objects, keyChannels, transformLayers);
+    const value = transform('f_down', objects, keyChannels, 1);
+    const scale = scaledRelation ? keyChannels ** -0.5 : 1;
+    return block.add(attendRegions, { query, key, value }, { scale, ...noActivation }).y;
+  };
+  const attended = relation
+    ? block.add(
+        distributeRegions,
+        { regions: relation, vectors: transform('f_down', objects, keyChannels, 1) },
+        {},
+      ).y
+    : attend();
   const context = transform('f_up', attended, channels, 1);
 
   const joint = contextFirst ? { a: context, b: pixels } : { a: pixels, b: context };
   const augmented = head.add(concat, joint, {}).y;
-  const representation = convNormActivation(head.at('conv_bn_dropout'), [0, 1], augmented, {
+  return convNormActivation(head.at('conv_bn_dropout'), [0, 1], augmented, {
     channels,
     kernel: 1,
     bias,
     ...after,
   });
-  return { representation, regions };
 }
 
 /**
@@ -196,10 +247,11 @@ export function buildOcrModule(
     builder.input(name, { dataType: 'float32', shape: [batch, height, width, depth] });
   const features = input('features', channels);
   const regionLogits = input('regionLogits', classes);
-  builder.output('representation', objectContext(builder, features, regionLogits, config).representation);
+  const regions = softRegions(builder, regionLogits);
+  builder.output('representation', objectContext(builder, features, config, { regions }));
   return builder.build();
 }
 
-function normActivation({ epsilon, negativeSlope }: OcrConfig): NormActivationOptions {
+function normActivation({ epsilon, negativeSlope }: ModuleConfig): NormActivationOptions {
   return { epsilon, activation: negativeSlope === 0 ? relu : { activation: 'leakyRelu', negativeSlope } };
 }
