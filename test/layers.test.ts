@@ -57,6 +57,8 @@ describe('layers', () => {
       image: base,
       data: [...base, 'ir', 'nn', 'image'],
       evaluate: [...base, 'ir', 'image'],
+      terminal: base,
+      train: [...base, 'terminal'],
       runtime: [...graph, 'compile'],
       serve: [...graph, 'nn', 'models', 'compile', 'checkpoint', 'export', 'image', 'evaluate', 'runtime'],
       'index.ts': ['*'],

@@ -1,5 +1,5 @@
 import type { Segmentation } from '../serve/segmentation.js';
-import { formatShare } from './format.js';
+import { formatShare } from '../terminal/format.js';
 
 const barWidth = 30;
 
