@@ -1,4 +1,3 @@
-import { invalidArgument } from '../errors.js';
 import {
   type EvaluateOptions,
   type Evaluation,
@@ -8,33 +7,27 @@ import {
 import { ScoringPrograms } from '../runtime/scoring-programs.js';
 import type { Model } from './model.js';
 
-export interface EvaluateModelOptions extends EvaluateOptions {
-  /** Names of the classes, by label; by default those of the model. */
-  readonly classNames?: readonly string[];
-}
-
 /**
- * Measures a model on labelled pictures: mIoU, pixel accuracy and all that follows from one confusion matrix over all pixels,
- * each picture at its own size.
+ * Measures a model on labelled pictures, such as a split of a data set: mIoU, pixel accuracy and all that follows from one
+ * confusion matrix over all pixels, each picture at its own size.
  *
  * @example
- * const { miou } = await evaluateModel(model, pictures, { flip: true, scales: [0.75, 1, 1.25] });
- * @throws OcrnetError INVALID_ARGUMENT where classes or labels do not match; what `pictures.read` throws; ABORTED, DISPOSED,
+ * const split = await (await openDataset('camvid')).split('val');
+ * const { miou } = await evaluateModel(model, split, { flip: true, scales: [0.75, 1, 1.25] });
+ * @throws OcrnetError INVALID_ARGUMENT where classes, labels or options do not match; what reading throws; ABORTED, DISPOSED,
  * OUT_OF_MEMORY
  */
 export async function evaluateModel(
-  model: Pick<Model, 'config' | 'classes' | 'device' | 'compile'>,
+  model: Pick<Model, 'config' | 'device' | 'compile'>,
   pictures: LabelledPictures,
-  { classNames = model.classes.map(({ name }) => name), ...options }: EvaluateModelOptions = {},
+  options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const { classes, alignCorners } = model.config;
-  if (classNames.length !== classes)
-    throw invalidArgument('classes of the data', `the network's ${classes}`, classNames.length);
   using network = new ScoringPrograms({
     device: model.device,
     classes,
     alignCorners,
     compile: (size, output) => model.compile({ batch: 1, ...size, outputs: [output] }),
   });
-  return await evaluate(network, pictures, classNames, options);
+  return await evaluate(network, pictures, options);
 }

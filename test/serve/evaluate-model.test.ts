@@ -1,6 +1,7 @@
 import { expect } from 'chai';
+import type { EvaluateOptions } from '../../lib/evaluate/evaluate.js';
 import { renderScene } from '../../lib/image/render-scene.js';
-import { type EvaluateModelOptions, evaluateModel } from '../../lib/serve/evaluate-model.js';
+import { evaluateModel } from '../../lib/serve/evaluate-model.js';
 import { loadModel } from '../../lib/serve/load-model.js';
 import type { Model } from '../../lib/serve/model.js';
 import { expectOcrnetError } from '../support/expect-error.js';
@@ -29,12 +30,15 @@ describe('evaluating a model', () => {
       }),
     );
     return {
-      length: images.length,
-      read: async (index: number) => ({
+      classes: model.classes,
+      ignoreLabel: 255,
+      samples: images.map((image, index) => ({
         name: `picture ${index}`,
-        image: images[index] as (typeof images)[number],
-        labels: labels[index] as Uint8Array,
-      }),
+        read: async () => {
+          const { width, height } = image;
+          return { image, label: { labels: labels[index] as Uint8Array, width, height } };
+        },
+      })),
     };
   }
 
@@ -67,7 +71,7 @@ describe('evaluating a model', () => {
   });
 
   it('agrees nearly with itself through windows, mirrored and at other scales', async () => {
-    const views: EvaluateModelOptions[] = [
+    const views: EvaluateOptions[] = [
       { window: { height: 200, width: 200 } },
       { window: { height: 32, width: 48 } },
       { flip: true },
@@ -83,23 +87,30 @@ describe('evaluating a model', () => {
 
   it('says what does not match', async () => {
     const good = await pictures();
+    const few = { ...good, classes: model.classes.slice(1) };
     await expectOcrnetError(
-      () => evaluateModel(model, good, { classNames: ['road'] }),
+      () => evaluateModel(model, few),
       'INVALID_ARGUMENT',
-      "the network's 4",
+      'expected 3 classes, as the data has, received 4',
     );
     const wrong = await pictures((labels) => labels.fill(7, 5));
     await expectOcrnetError(() => evaluateModel(model, wrong), 'INVALID_ARGUMENT', 'picture 0', 'received 7');
     await expectOcrnetError(
-      () => evaluateModel(model, { ...good, length: 0 }),
+      () => evaluateModel(model, { ...good, samples: [] }),
       'INVALID_ARGUMENT',
       'at least one',
     );
-    const short = {
-      length: 1,
-      read: async () => ({ ...(await good.read(0)), labels: new Uint8Array(5) }),
-    };
-    await expectOcrnetError(() => evaluateModel(model, short), 'INVALID_ARGUMENT', '64×40 labels');
+    const read = async () => ({
+      image: images[0] as (typeof images)[number],
+      label: { labels: new Uint8Array(5), width: 5, height: 1 },
+    });
+    const short = { ...good, samples: [{ name: 'short.png', read }] };
+    await expectOcrnetError(
+      () => evaluateModel(model, short),
+      'INVALID_ARGUMENT',
+      'short.png',
+      'expected 2560 pixels, received 5',
+    );
   });
 
   it('ends when it is told to', async () => {
