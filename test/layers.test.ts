@@ -59,6 +59,7 @@ describe('layers', () => {
       evaluate: [...base, 'ir', 'image'],
       terminal: base,
       train: [...base, 'terminal'],
+      report: [...base, 'image', 'evaluate', 'terminal', 'train'],
       runtime: [...graph, 'compile'],
       serve: [...graph, 'nn', 'models', 'compile', 'checkpoint', 'export', 'image', 'evaluate', 'runtime'],
       'index.ts': ['*'],
