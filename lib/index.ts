@@ -56,6 +56,8 @@ export {
   type SegmenterOptions,
   type SegmenterOutput,
 } from './models/segmenter.js';
+export type { ReportData, ReportExample } from './report/report-data.js';
+export { renderReport, writeReport } from './report/write-report.js';
 export {
   Device,
   type DeviceName,

@@ -89,9 +89,9 @@ function thinned(points: readonly Point[]): Point[] {
   return result;
 }
 
-/** A running average over about a fiftieth of all points. */
+/** A running average over about a hundredth of all points. */
 function averaged(points: readonly Point[]): Point[] {
-  const weight = Math.min(1, 50 / Math.max(1, points.length));
+  const weight = Math.min(1, 100 / Math.max(1, points.length));
   let average = 0;
   let seen = 0;
   return points.map(({ x, y }) => {

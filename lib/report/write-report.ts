@@ -28,10 +28,10 @@ export async function renderReport(data: ReportData): Promise<string> {
   const sections: Html[] = [];
   const charts = chartsOf(events);
   if (charts.length > 0) sections.push(section('Training', html`<div class="charts">${charts}</div>`));
-  if (evaluation) {
-    sections.push(section('Classes', classBars(evaluation, classes)));
-    sections.push(section('Confusion', confusionTable(evaluation.confusion, classes)));
-  }
+  const measured = evaluation ?? lastOf(events, 'evaluation');
+  if (measured?.perClass.length === classes.length)
+    sections.push(section('Classes', classBars(measured, classes)));
+  if (evaluation) sections.push(section('Confusion', confusionTable(evaluation.confusion, classes)));
   // One after another: each holds several pictures in memory.
   const pictures: Html[] = [];
   for (const example of examples) pictures.push(await exampleSection(example, classes));
@@ -65,11 +65,15 @@ const section = (title: string, content: Content): Html => html`<section>
 ${content}</section>
 `;
 
+const lastOf = <T extends TrainingEvent['type']>(
+  events: readonly TrainingEvent[],
+  type: T,
+): EventOf<T> | undefined => events.findLast((event): event is EventOf<T> => event.type === type);
+
 /** The numbers that one looks for first. */
 function figuresOf({ evaluation }: ReportData, events: readonly TrainingEvent[]): Html {
-  const last = (type: TrainingEvent['type']) => events.findLast((event) => event.type === type);
-  const measured = evaluation ?? (last('evaluation') as EventOf<'evaluation'> | undefined);
-  const start = last('start') as EventOf<'start'> | undefined;
+  const measured = evaluation ?? lastOf(events, 'evaluation');
+  const start = lastOf(events, 'start');
   const end = events.at(-1);
   const figures: [name: string, value: string | undefined][] = [
     ['pixel accuracy', measured && formatShare(measured.pixelAccuracy)],
