@@ -27,9 +27,7 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
-    throw isSystemError(error)
-      ? new OcrnetError('FILE_NOT_WRITTEN', `Cannot write ${path}: ${explain(error)}`, { cause: error })
-      : error;
+    throw notWritten(path, error);
   }
 }
 
@@ -62,11 +60,18 @@ export function unreadable(path: string, error: unknown): unknown {
   return new OcrnetError(code, `Cannot read ${path}: ${explain(error)}`, { cause: error });
 }
 
+/** What a failed write to `path` means to the caller; errors that are not the file system's pass unchanged. */
+export function notWritten(path: string, error: unknown): unknown {
+  if (!isSystemError(error)) return error;
+  return new OcrnetError('FILE_NOT_WRITTEN', `Cannot write ${path}: ${explain(error)}`, { cause: error });
+}
+
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && 'syscall' in error && 'code' in error;
 
 const explanations: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
+  EEXIST: 'it is there already',
   EISDIR: 'it is a folder',
   ENOENT: 'there is no such file or folder',
   ENOSPC: 'the disk is full',

@@ -39,6 +39,11 @@ export { type Mixture, type MixturePart, mix } from './data/mix.js';
 export { type SceneDatasetOptions, sceneDataset } from './data/scenes.js';
 export { writeDataset } from './data/write-dataset.js';
 export { type ErrorCode, OcrnetError } from './errors.js';
+export { ConfusionMatrix, type ConfusionOptions } from './evaluate/confusion.js';
+export type { EvaluateOptions, Evaluation, LabelledPictures } from './evaluate/evaluate.js';
+export type { AbsentClasses, ClassMetrics, Metrics } from './evaluate/metrics.js';
+export { metricsOf } from './evaluate/metrics.js';
+export type { ScoreMerge, TestOptions } from './evaluate/multi-scale.js';
 export type { ClassInfo } from './image/class-info.js';
 export type { ImageInput, RawImage, RgbImage } from './image/decode.js';
 export type { LabelImage } from './image/label-png.js';
@@ -51,6 +56,8 @@ export {
   type SegmenterOptions,
   type SegmenterOutput,
 } from './models/segmenter.js';
+export type { ReportData, ReportExample } from './report/report-data.js';
+export { renderReport, writeReport } from './report/write-report.js';
 export {
   Device,
   type DeviceName,
@@ -62,8 +69,22 @@ export { type OperationOptions, ops, type Tensor } from './runtime/operations.js
 export type { Program, RunOptions, RunResult, TensorData } from './runtime/program.js';
 export { defaultClasses } from './serve/classes.js';
 export { defaultModelFile } from './serve/default-model.js';
+export { evaluateModel } from './serve/evaluate-model.js';
 export { type LoadModelOptions, loadModel } from './serve/load-model.js';
 export { Model, type SegmentOptions } from './serve/model.js';
 export { type RegionMaps, Segmentation } from './serve/segmentation.js';
 export { type StageSummary, type Summary, type SummaryOptions, summarise } from './serve/summary.js';
+export type { Terminal } from './terminal/terminal.js';
+export {
+  combineLoggers,
+  type EventOf,
+  effectiveEvents,
+  type PictureEvent,
+  type RecordedEvent,
+  type TrainingEvent,
+  type TrainingLogger,
+} from './train/logging/events.js';
+export { type JsonLinesOptions, jsonLinesLogger, readJsonLines } from './train/logging/json-lines.js';
+export { TrainingProgress, type TrainingProgressOptions } from './train/logging/progress.js';
+export { tensorBoardLogger } from './train/logging/tensorboard.js';
 export { version } from './version.js';

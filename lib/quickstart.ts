@@ -2,14 +2,14 @@ import { basename, extname, join } from 'node:path';
 import sharp from 'sharp';
 import { classBars } from './cli/class-bars.js';
 import { formatError } from './cli/context.js';
-import { formatMs } from './cli/format.js';
 import { makeFolder, writeSegmentation } from './cli/segmentation-files.js';
-import { processTerminal } from './cli/terminal.js';
 import { invalidArgument } from './errors.js';
 import { writeFileAtomic } from './files.js';
 import { renderScene } from './image/render-scene.js';
 import { defaultModelFile } from './serve/default-model.js';
 import { loadModel } from './serve/load-model.js';
+import { formatMs } from './terminal/format.js';
+import { processTerminal } from './terminal/terminal.js';
 
 const folder = join('out', 'quickstart');
 

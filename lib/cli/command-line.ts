@@ -2,13 +2,18 @@ import { Command } from 'commander';
 import { version } from '../version.js';
 import { type CommandContext, exitCodes, reportFailure } from './context.js';
 import {
+  absentOption,
   classesOption,
   deviceOption,
   formOption,
   inputOption,
+  mergeOption,
   precisionOption,
+  scalesOption,
+  strideOption,
   threadsOption,
   weightsOption,
+  windowOption,
 } from './options.js';
 
 /** Runs `ocrnet` with these arguments; never throws. The result is the process's exit code. */
@@ -56,6 +61,31 @@ function describeCommands(context: CommandContext, exitWith: (code: number) => v
     .action(async (images, flags) => {
       const { segment } = await import('./segment.js');
       exitWith(await segment(images, flags, context));
+    });
+
+  program
+    .command('evaluate')
+    .description('measure a network on labelled pictures: mIoU and accuracy, by class')
+    .requiredOption('--data <dir>', 'data set: a folder with images/SPLIT, labels/SPLIT and dataset.yaml')
+    .option('--split <name>', 'the part of it to measure on', 'val')
+    .option('--dataset <kind>', 'what a folder without dataset.yaml holds, as camvid or cityscapes')
+    .option('--model <model>', 'a name, or a weights file; by default the trained network that ocrnet brings')
+    .option('--flip', 'also sees each picture mirrored')
+    .addOption(scalesOption())
+    .addOption(windowOption())
+    .addOption(strideOption())
+    .addOption(mergeOption())
+    .addOption(absentOption())
+    .addOption(classesOption())
+    .addOption(formOption())
+    .addOption(weightsOption())
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .addOption(precisionOption())
+    .option('--json', 'print one JSON document')
+    .action(async (flags) => {
+      const { evaluate } = await import('./evaluate.js');
+      await evaluate(flags, context);
     });
 
   program

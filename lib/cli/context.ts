@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import type { ErrorCode } from '../errors.js';
-import type { Terminal } from './terminal.js';
+import type { Terminal } from '../terminal/terminal.js';
 
 /** What every command gets besides its own arguments. */
 export interface CommandContext {

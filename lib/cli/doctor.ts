@@ -2,9 +2,9 @@ import { createRequire } from 'node:module';
 import { freemem, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { describeMachine, openDevice } from '../runtime/device.js';
+import { formatBytes } from '../terminal/format.js';
 import { version } from '../version.js';
 import { type CommandContext, exitCodes } from './context.js';
-import { formatBytes } from './format.js';
 
 /** What stands in the way, and what to do. */
 interface Problem {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { loadModel } from '../serve/load-model.js';
+import { formatBytes } from '../terminal/format.js';
 import type { CommandContext } from './context.js';
-import { formatBytes } from './format.js';
 import type { InputSize, NetworkFlags } from './options.js';
 import { Progress } from './progress.js';
 

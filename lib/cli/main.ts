@@ -1,6 +1,6 @@
 #!/usr/bin/env node
+import { processTerminal } from '../terminal/terminal.js';
 import { runCommandLine } from './command-line.js';
-import { processTerminal } from './terminal.js';
 
 // The first Ctrl-C stops the network between two steps and lets files be finished or removed; the second ends the process.
 const interrupt = new AbortController();

@@ -1,5 +1,8 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { type Precision, precisions } from '../compile/passes/assign-precision.js';
+import { absentClasses } from '../evaluate/metrics.js';
+import { scoreMerges } from '../evaluate/multi-scale.js';
+import type { Size } from '../evaluate/score-map.js';
 import { type OcrForm, ocrForms } from '../models/contexts/ocr.js';
 import type { NamedModelOptions } from '../models/registry.js';
 import { type DeviceName, deviceNames } from '../runtime/device.js';
@@ -43,6 +46,43 @@ export const precisionOption = () =>
 
 export const inputOption = () =>
   new Option('--input <size>', 'batch, height and width, as 1x512x1024x3').argParser(inputSize);
+
+export const scalesOption = () =>
+  new Option('--scales <list>', 'sizes at which pictures are seen, as 0.75,1,1.25').argParser(scales);
+
+export const windowOption = () =>
+  new Option(
+    '--window <size>',
+    'sees pictures through windows of this height and width, as 512x512',
+  ).argParser(size);
+
+export const strideOption = () =>
+  new Option('--stride <size>', 'from one window to the next (default: two thirds of the window)').argParser(
+    size,
+  );
+
+export const mergeOption = () =>
+  new Option('--merge <how>', 'how scales become one: the sum of logits, or of their exponentials')
+    .choices(scoreMerges)
+    .default('logits');
+
+export const absentOption = () =>
+  new Option('--absent <how>', 'classes that do not occur: left out of the mean, or counted as zero')
+    .choices(absentClasses)
+    .default('mean');
+
+function scales(text: string): number[] {
+  const values = text.split(',').map(Number);
+  if (values.every((value) => value > 0 && value <= 8) && !/(^|,)\s*(,|$)/.test(text)) return values;
+  throw new InvalidArgumentError('Expected numbers above 0, up to 8, as in 0.5,0.75,1,1.25,1.5.');
+}
+
+function size(text: string): Size {
+  const match = /^([1-9]\d{0,8})x([1-9]\d{0,8})$/i.exec(text);
+  if (!match) throw new InvalidArgumentError('Expected height x width, both from 1, as in 512x512.');
+  const [height, width] = match.slice(1).map(Number) as [number, number];
+  return { height, width };
+}
 
 function integer(least: number, most: number): (text: string) => number {
   return (text) => {

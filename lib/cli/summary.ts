@@ -5,10 +5,10 @@ import { buildSegmenter } from '../models/segmenter.js';
 import { type Device, openDevice } from '../runtime/device.js';
 import { describeSource } from '../serve/load-model.js';
 import { type Summary, summarise } from '../serve/summary.js';
+import { formatBytes, formatGigaflops, formatMillions } from '../terminal/format.js';
+import type { Terminal } from '../terminal/terminal.js';
 import type { CommandContext } from './context.js';
-import { formatBytes, formatGigaflops, formatMillions } from './format.js';
 import type { InputSize, NetworkFlags } from './options.js';
-import type { Terminal } from './terminal.js';
 
 export interface SummaryFlags extends NetworkFlags {
   readonly input: InputSize;

@@ -18,7 +18,8 @@ describe('the command line', () => {
     expect(await ocrnet(['--version'])).to.deep.equal({ code: 0, stdout: version, stderr: '' });
     const help = await ocrnet(['--help']);
     expect(help.code).to.equal(0);
-    for (const command of ['segment', 'summary', 'export', 'doctor']) expect(help.stdout).to.include(command);
+    for (const command of ['segment', 'evaluate', 'summary', 'export', 'doctor'])
+      expect(help.stdout).to.include(command);
     expect((await ocrnet(['segment', '--help'])).stdout).to.include('--confidence');
   });
 
@@ -37,6 +38,7 @@ describe('the command line', () => {
     await failsWith(['doctor', '--jsn'], 2, /unknown option '--jsn'.*Did you mean --json\?/);
     await failsWith(['segment'], 2, /missing required argument 'images'/);
     await failsWith(['doctor', 'now'], 2, /too many arguments/);
+    await failsWith(['evaluate'], 2, /required option '--data <dir>' not specified/);
     await failsWith(['summary', 'resnet18'], 2, /required option '--input <size>' not specified/);
     await failsWith(['export', 'resnet18'], 2, /required option '--onnx <file>' not specified/);
   });
@@ -51,6 +53,13 @@ describe('the command line', () => {
     for (const size of ['512x1024', '1x512x1024', '1x512x1024x1', '0x512x1024x3', '1x-5x9x3', 'big'])
       await failsWith(['summary', 'resnet18', '--input', size], 2, /--input.*1x512x1024x3/);
     await failsWith(['segment', 'x.png', '--threads', 'many'], 2, /--threads.*integer from 1 to 1024/);
+    const evaluate = ['evaluate', '--data', 'x'];
+    for (const scales of ['0', '1,', '1,,2', 'big', '-1', '9'])
+      await failsWith([...evaluate, `--scales=${scales}`], 2, /--scales.*numbers above 0/);
+    await failsWith([...evaluate, '--window', '512'], 2, /--window.*height x width/);
+    await failsWith([...evaluate, '--stride', '9x9'], 2, /Invalid stride: expected none without a window/);
+    await failsWith([...evaluate, '--merge', 'mean'], 2, /logits, exponentials/);
+    await failsWith([...evaluate, '--absent', 'one'], 2, /mean, zero/);
   });
 
   it('refuses unknown networks and impossible combinations', async () => {

@@ -1,0 +1,98 @@
+import type { Device } from './device.js';
+import { ops } from './operations.js';
+import type { Program } from './program.js';
+import { ProgramCache } from './program-cache.js';
+
+interface Picture {
+  /** RGB bytes, (height, width, 3). */
+  readonly data: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+}
+
+interface Size {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Class scores, (height, width, classes). */
+interface Scores extends Size {
+  readonly data: Float32Array;
+  readonly classes: number;
+}
+
+export interface ScoringOptions {
+  readonly device: Device;
+  readonly classes: number;
+  /** Of resizes. */
+  readonly alignCorners: boolean;
+  /** Makes the program for batches of one picture of this size, with input "image" and the one output. */
+  compile(size: Size, output: 'labels' | 'logits'): Promise<Program>;
+}
+
+/** Multi-scale testing sees each picture at six or seven sizes; pictures of one size are common. */
+const mostPrograms = 8;
+
+/** A network as evaluation wants it, whoever holds its weights: programs by picture size, and operations on its scores. */
+export class ScoringPrograms implements Disposable {
+  readonly classes: number;
+  readonly #options: ScoringOptions;
+  readonly #programs = new ProgramCache(mostPrograms);
+
+  constructor(options: ScoringOptions) {
+    this.#options = options;
+    this.classes = options.classes;
+  }
+
+  /** The class of each pixel, at the picture's size. */
+  async labels(picture: Picture, signal?: AbortSignal): Promise<Uint8Array | Uint16Array> {
+    return await this.#run(picture, 'labels', signal, ({ labels }) => labels as Uint8Array | Uint16Array);
+  }
+
+  /** Scores before softmax, at the network's own size. */
+  async scores(picture: Picture, signal?: AbortSignal): Promise<Scores> {
+    return await this.#run(picture, 'logits', signal, ({ logits }, program) => {
+      const [, height = 0, width = 0] = program.outputShape('logits') ?? [];
+      return { data: logits as Float32Array, height, width, classes: this.classes };
+    });
+  }
+
+  /** Bilinear, plus `sum` of that size. */
+  async resize(scores: Scores, { height, width }: Size, sum?: Scores): Promise<Scores> {
+    const { device, alignCorners } = this.#options;
+    const inputs = { x: tensorOf(scores), ...(sum && { residual: tensorOf(sum) }) };
+    const { y } = await ops.resizeBilinear(inputs, { height, width, alignCorners }, { device });
+    return { data: y.data as Float32Array, height, width, classes: this.classes };
+  }
+
+  /** Resizes and takes the class of the largest score. */
+  async argmax(scores: Scores, { height, width }: Size): Promise<Uint8Array | Uint16Array> {
+    const { device, alignCorners } = this.#options;
+    const labelType = this.classes <= 256 ? 'uint8' : 'uint16';
+    const { labels } = await ops.resizeArgmax(
+      { logits: tensorOf(scores) },
+      { height, width, alignCorners, labelType },
+      { device },
+    );
+    return labels.data as Uint8Array | Uint16Array;
+  }
+
+  [Symbol.dispose](): void {
+    this.#programs.clear();
+  }
+
+  async #run<T>(
+    { data, height, width }: Picture,
+    output: 'labels' | 'logits',
+    signal: AbortSignal | undefined,
+    use: (outputs: Awaited<ReturnType<Program['run']>>['outputs'], program: Program) => T,
+  ): Promise<T> {
+    return await this.#programs.use(
+      `${output} ${height}x${width}`,
+      () => this.#options.compile({ height, width }, output),
+      async (program) => use((await program.run({ image: data }, { signal })).outputs, program),
+    );
+  }
+}
+
+const tensorOf = ({ data, height, width, classes }: Scores) => ({ data, shape: [1, height, width, classes] });
