@@ -48,6 +48,18 @@ export type { ClassInfo } from './image/class-info.js';
 export type { ImageInput, RawImage, RgbImage } from './image/decode.js';
 export type { LabelImage } from './image/label-png.js';
 export type { OverlayOptions } from './image/overlay.js';
+export {
+  combineLoggers,
+  type EventOf,
+  effectiveEvents,
+  type PictureEvent,
+  type RecordedEvent,
+  type TrainingEvent,
+  type TrainingLogger,
+} from './logging/events.js';
+export { type JsonLinesOptions, jsonLinesLogger, readJsonLines } from './logging/json-lines.js';
+export { TrainingProgress, type TrainingProgressOptions } from './logging/progress.js';
+export { tensorBoardLogger } from './logging/tensorboard.js';
 export type { OcrForm } from './models/contexts/ocr.js';
 export { modelConfig, modelNames, type NamedModelOptions } from './models/registry.js';
 export {
@@ -75,16 +87,4 @@ export { Model, type SegmentOptions } from './serve/model.js';
 export { type RegionMaps, Segmentation } from './serve/segmentation.js';
 export { type StageSummary, type Summary, type SummaryOptions, summarise } from './serve/summary.js';
 export type { Terminal } from './terminal/terminal.js';
-export {
-  combineLoggers,
-  type EventOf,
-  effectiveEvents,
-  type PictureEvent,
-  type RecordedEvent,
-  type TrainingEvent,
-  type TrainingLogger,
-} from './train/logging/events.js';
-export { type JsonLinesOptions, jsonLinesLogger, readJsonLines } from './train/logging/json-lines.js';
-export { TrainingProgress, type TrainingProgressOptions } from './train/logging/progress.js';
-export { tensorBoardLogger } from './train/logging/tensorboard.js';
 export { version } from './version.js';

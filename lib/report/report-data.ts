@@ -2,7 +2,7 @@ import type { Labels } from '../evaluate/confusion.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import type { ClassInfo } from '../image/class-info.js';
 import type { RgbImage } from '../image/decode.js';
-import type { TrainingEvent } from '../train/logging/events.js';
+import type { TrainingEvent } from '../logging/events.js';
 
 /** What a report shows of one picture. */
 export interface ReportExample {

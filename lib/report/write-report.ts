@@ -1,7 +1,7 @@
 import { invalidArgument } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
+import { type EventOf, effectiveEvents, type TrainingEvent } from '../logging/events.js';
 import { formatDuration, formatShare } from '../terminal/format.js';
-import { type EventOf, effectiveEvents, type TrainingEvent } from '../train/logging/events.js';
 import { classBars, confusionTable } from './class-sections.js';
 import { exampleSection } from './examples.js';
 import { type Content, Html, html } from './html.js';

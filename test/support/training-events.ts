@@ -1,4 +1,4 @@
-import type { EventOf, TrainingEvent } from '../../lib/train/logging/events.js';
+import type { EventOf, TrainingEvent } from '../../lib/logging/events.js';
 
 export const startEvent = (step = 0): EventOf<'start'> => ({
   type: 'start',

@@ -1,10 +1,10 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { expect } from 'chai';
-import { combineLoggers, type TrainingEvent } from '../../../lib/train/logging/events.js';
-import { jsonLinesLogger, readJsonLines } from '../../../lib/train/logging/json-lines.js';
-import { expectOcrnetError } from '../../support/expect-error.js';
-import { temporaryFolder } from '../../support/temporary-folder.js';
-import { evaluationEvent, startEvent, stepEvent, training } from '../../support/training-events.js';
+import { combineLoggers, type TrainingEvent } from '../../lib/logging/events.js';
+import { jsonLinesLogger, readJsonLines } from '../../lib/logging/json-lines.js';
+import { expectOcrnetError } from '../support/expect-error.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+import { evaluationEvent, startEvent, stepEvent, training } from '../support/training-events.js';
 
 describe('the log of a training as JSON lines', () => {
   const folder = temporaryFolder();

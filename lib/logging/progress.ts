@@ -1,6 +1,6 @@
-import { Bar } from '../../terminal/bar.js';
-import { formatDuration } from '../../terminal/format.js';
-import type { Terminal } from '../../terminal/terminal.js';
+import { Bar } from '../terminal/bar.js';
+import { formatDuration } from '../terminal/format.js';
+import type { Terminal } from '../terminal/terminal.js';
 import type { EventOf, TrainingEvent, TrainingLogger } from './events.js';
 
 export interface TrainingProgressOptions {

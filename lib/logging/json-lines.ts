@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { OcrnetError } from '../../errors.js';
-import { notWritten, unreadable } from '../../files.js';
+import { OcrnetError } from '../errors.js';
+import { notWritten, unreadable } from '../files.js';
 import { effectiveEvents, type RecordedEvent, recordedEventSchema, type TrainingLogger } from './events.js';
 
 export interface JsonLinesOptions {

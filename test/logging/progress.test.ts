@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { TrainingProgress } from '../../../lib/train/logging/progress.js';
-import { evaluationEvent, startEvent, stepEvent } from '../../support/training-events.js';
+import { TrainingProgress } from '../../lib/logging/progress.js';
+import { evaluationEvent, startEvent, stepEvent } from '../support/training-events.js';
 
 function listen(everyMs: number) {
   const lines: string[] = [];

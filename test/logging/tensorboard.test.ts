@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { crc32c } from '../../../lib/train/logging/crc32c.js';
-import type { TrainingEvent } from '../../../lib/train/logging/events.js';
-import { tensorBoardLogger } from '../../../lib/train/logging/tensorboard.js';
-import { expectOcrnetError } from '../../support/expect-error.js';
-import { temporaryFolder } from '../../support/temporary-folder.js';
-import { evaluationEvent, startEvent, stepEvent } from '../../support/training-events.js';
+import { crc32c } from '../../lib/logging/crc32c.js';
+import type { TrainingEvent } from '../../lib/logging/events.js';
+import { tensorBoardLogger } from '../../lib/logging/tensorboard.js';
+import { expectOcrnetError } from '../support/expect-error.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+import { evaluationEvent, startEvent, stepEvent } from '../support/training-events.js';
 
 // A reader of its own: TFRecord and the wire format of protocol buffers, with the field numbers of TensorFlow's event.proto.
 

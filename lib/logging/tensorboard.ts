@@ -2,8 +2,8 @@ import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import protobuf from 'protobufjs/light.js';
-import { OcrnetError } from '../../errors.js';
-import { notWritten } from '../../files.js';
+import { OcrnetError } from '../errors.js';
+import { notWritten } from '../files.js';
 import { maskedCrc32c } from './crc32c.js';
 import type { TrainingEvent, TrainingLogger } from './events.js';
 
