@@ -1,25 +1,11 @@
+import type { Labels } from '../evaluate/confusion.js';
+import type { ScoringNetwork } from '../evaluate/multi-scale.js';
+import type { ScoreMap, Size } from '../evaluate/score-map.js';
+import type { RgbImage } from '../image/decode.js';
 import type { Device } from './device.js';
 import { ops } from './operations.js';
 import type { Program } from './program.js';
 import { ProgramCache } from './program-cache.js';
-
-interface Picture {
-  /** RGB bytes, (height, width, 3). */
-  readonly data: Uint8Array;
-  readonly height: number;
-  readonly width: number;
-}
-
-interface Size {
-  readonly height: number;
-  readonly width: number;
-}
-
-/** Class scores, (height, width, classes). */
-interface Scores extends Size {
-  readonly data: Float32Array;
-  readonly classes: number;
-}
 
 export interface ScoringOptions {
   readonly device: Device;
@@ -34,7 +20,7 @@ export interface ScoringOptions {
 const mostPrograms = 8;
 
 /** A network as evaluation wants it, whoever holds its weights: programs by picture size, and operations on its scores. */
-export class ScoringPrograms implements Disposable {
+export class ScoringPrograms implements ScoringNetwork, Disposable {
   readonly classes: number;
   readonly #options: ScoringOptions;
   readonly #programs = new ProgramCache(mostPrograms);
@@ -45,12 +31,12 @@ export class ScoringPrograms implements Disposable {
   }
 
   /** The class of each pixel, at the picture's size. */
-  async labels(picture: Picture, signal?: AbortSignal): Promise<Uint8Array | Uint16Array> {
-    return await this.#run(picture, 'labels', signal, ({ labels }) => labels as Uint8Array | Uint16Array);
+  async labels(picture: RgbImage, signal?: AbortSignal): Promise<Labels> {
+    return await this.#run(picture, 'labels', signal, ({ labels }) => labels as Labels);
   }
 
   /** Scores before softmax, at the network's own size. */
-  async scores(picture: Picture, signal?: AbortSignal): Promise<Scores> {
+  async scores(picture: RgbImage, signal?: AbortSignal): Promise<ScoreMap> {
     return await this.#run(picture, 'logits', signal, ({ logits }, program) => {
       const [, height = 0, width = 0] = program.outputShape('logits') ?? [];
       return { data: logits as Float32Array, height, width, classes: this.classes };
@@ -58,7 +44,7 @@ export class ScoringPrograms implements Disposable {
   }
 
   /** Bilinear, plus `sum` of that size. */
-  async resize(scores: Scores, { height, width }: Size, sum?: Scores): Promise<Scores> {
+  async resize(scores: ScoreMap, { height, width }: Size, sum?: ScoreMap): Promise<ScoreMap> {
     const { device, alignCorners } = this.#options;
     const inputs = { x: tensorOf(scores), ...(sum && { residual: tensorOf(sum) }) };
     const { y } = await ops.resizeBilinear(inputs, { height, width, alignCorners }, { device });
@@ -66,7 +52,7 @@ export class ScoringPrograms implements Disposable {
   }
 
   /** Resizes and takes the class of the largest score. */
-  async argmax(scores: Scores, { height, width }: Size): Promise<Uint8Array | Uint16Array> {
+  async argmax(scores: ScoreMap, { height, width }: Size): Promise<Labels> {
     const { device, alignCorners } = this.#options;
     const labelType = this.classes <= 256 ? 'uint8' : 'uint16';
     const { labels } = await ops.resizeArgmax(
@@ -74,7 +60,7 @@ export class ScoringPrograms implements Disposable {
       { height, width, alignCorners, labelType },
       { device },
     );
-    return labels.data as Uint8Array | Uint16Array;
+    return labels.data as Labels;
   }
 
   [Symbol.dispose](): void {
@@ -82,7 +68,7 @@ export class ScoringPrograms implements Disposable {
   }
 
   async #run<T>(
-    { data, height, width }: Picture,
+    { data, height, width }: RgbImage,
     output: 'labels' | 'logits',
     signal: AbortSignal | undefined,
     use: (outputs: Awaited<ReturnType<Program['run']>>['outputs'], program: Program) => T,
@@ -95,4 +81,7 @@ export class ScoringPrograms implements Disposable {
   }
 }
 
-const tensorOf = ({ data, height, width, classes }: Scores) => ({ data, shape: [1, height, width, classes] });
+const tensorOf = ({ data, height, width, classes }: ScoreMap) => ({
+  data,
+  shape: [1, height, width, classes],
+});
