@@ -60,7 +60,7 @@ export async function evaluate(
   for await (const { name, image, label, index } of readAhead(samples)) {
     if (signal?.aborted)
       throw new OcrnetError('ABORTED', 'The evaluation was aborted', { cause: signal.reason });
-    confusion.add(label.labels, await predict(network, image, options, signal), name);
+    confusion.add(label.labels, await predict(network, image, options, signal, label.labels), name);
     onProgress?.(index + 1, samples.length, name);
   }
   return {

@@ -13,8 +13,8 @@ import { defaultStride, slidingWindows, type Window, WindowAverage } from './sli
 /** What testing needs of a network; whoever holds its programs provides it. Batches are of one picture. */
 export interface ScoringNetwork {
   readonly classes: number;
-  /** Labels at the picture's size. */
-  labels(picture: RgbImage, signal?: AbortSignal): Promise<Labels>;
+  /** Labels at the picture's size. `truth` are the true ones, for networks that are told them. */
+  labels(picture: RgbImage, signal?: AbortSignal, truth?: Labels): Promise<Labels>;
   /** Class scores before softmax, at the network's own size. New at each call. */
   scores(picture: RgbImage, signal?: AbortSignal): Promise<ScoreMap>;
   /** Scores resized bilinearly, plus `sum`, which has that size. */
@@ -62,9 +62,11 @@ export async function predict(
   picture: RgbImage,
   options: TestOptions,
   signal?: AbortSignal,
+  truth?: Labels,
 ): Promise<Labels> {
   const { flip = false, scales = [1], window } = options;
-  if (!flip && !window && scales.length === 1 && scales[0] === 1) return network.labels(picture, signal);
+  if (!flip && !window && scales.length === 1 && scales[0] === 1)
+    return network.labels(picture, signal, truth);
   const { height, width } = picture;
   const views = scales.map((scale) => ({
     height: Math.max(1, Math.round(scale * height)),

@@ -30,9 +30,10 @@ export class ScoringPrograms implements ScoringNetwork, Disposable {
     this.classes = options.classes;
   }
 
-  /** The class of each pixel, at the picture's size. */
-  async labels(picture: RgbImage, signal?: AbortSignal): Promise<Labels> {
-    return await this.#run(picture, 'labels', signal, ({ labels }) => labels as Labels);
+  /** The class of each pixel, at the picture's size. `truth` are the true ones, for networks that are told them. */
+  async labels(picture: RgbImage, signal?: AbortSignal, truth?: Labels): Promise<Labels> {
+    const told = truth && { labels: truth };
+    return await this.#run(picture, 'labels', signal, ({ labels }) => labels as Labels, told);
   }
 
   /** Scores before softmax, at the network's own size. */
@@ -72,11 +73,12 @@ export class ScoringPrograms implements ScoringNetwork, Disposable {
     output: 'labels' | 'logits',
     signal: AbortSignal | undefined,
     use: (outputs: Awaited<ReturnType<Program['run']>>['outputs'], program: Program) => T,
+    more: Readonly<Record<string, Labels>> = {},
   ): Promise<T> {
     return await this.#programs.use(
       `${output} ${height}x${width}`,
       () => this.#options.compile({ height, width }, output),
-      async (program) => use((await program.run({ image: data }, { signal })).outputs, program),
+      async (program) => use((await program.run({ image: data, ...more }, { signal })).outputs, program),
     );
   }
 }

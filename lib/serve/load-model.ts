@@ -52,13 +52,7 @@ export async function loadModel(
   try {
     if (!opened.supports(precision))
       throw new OcrnetError('UNSUPPORTED', `This processor computes no ${precision}: use float32`);
-    // The parameters are the same at every size.
-    const graph = buildSegmenter(description.config, {
-      batch: 1,
-      height: 64,
-      width: 64,
-      outputs: ['labels'],
-    });
+    const graph = parameterGraph(description.config);
     const weights = opened.createWeights();
     upload(graph, file ? checkpointReader(graph, file) : randomWeights(model, options), weights);
     const origin = source === undefined ? { seed: options.seed ?? 0 } : { file: source };
@@ -75,6 +69,27 @@ export async function loadModel(
     throw error;
   }
 }
+
+/**
+ * A network from weights in memory, in the graph's layout, on a device that stays open when the model is disposed. The numbers
+ * must not change as long as the model may be saved.
+ */
+export function createModel(description: ModelDescription, read: ReadParameter, device: Device): Model {
+  const weights = device.createWeights();
+  upload(parameterGraph(description.config), read, weights);
+  return new Model({
+    ...description,
+    device,
+    ownsDevice: false,
+    weights,
+    precision: 'float32',
+    origin: { read },
+  });
+}
+
+/** The parameters are the same at every size. */
+const parameterGraph = (config: SegmenterConfig): Graph =>
+  buildSegmenter(config, { batch: 1, height: 64, width: 64, outputs: ['labels'] });
 
 /**
  * The network, and the file that holds its weights, if any. Reads no weights.

@@ -37,8 +37,8 @@ export interface ModelParts {
   /** Whether the device goes when the model does. */
   readonly ownsDevice: boolean;
   readonly weights: Weights;
-  /** The file that the weights came from, or the seed that they grew from. */
-  readonly origin: { readonly file: string } | { readonly seed: number };
+  /** The file that the weights came from, the seed that they grew from, or who has them. */
+  readonly origin: { readonly file: string } | { readonly seed: number } | { readonly read: ReadParameter };
   readonly precision: Precision;
 }
 
@@ -147,13 +147,13 @@ export class Model implements AsyncDisposable {
     await this.dispose();
   }
 
-  /** The weights as they were loaded: from the file again, or from the seed. */
+  /** The weights as they were loaded: from the file again, from the seed, or from memory. */
   async #readWeights(use: (graph: Graph, read: ReadParameter) => Promise<void>): Promise<void> {
     this.#requireAlive();
     const graph = buildSegmenter(this.config, { batch: 1, height: 64, width: 64, outputs: ['labels'] });
     const { origin } = this.#parts;
-    if ('seed' in origin) {
-      await use(graph, initialiser(origin.seed));
+    if (!('file' in origin)) {
+      await use(graph, 'seed' in origin ? initialiser(origin.seed) : origin.read);
       return;
     }
     using file = openSafetensors(origin.file);
