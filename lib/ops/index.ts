@@ -48,7 +48,13 @@ export const inferenceOperations: readonly AnyOpSpec[] = [
 ].map(erase);
 
 /** What training adds: the backward pass, losses, optimisers. */
-export const trainingOperations: readonly AnyOpSpec[] = [join].map(erase);
+export const trainingOperations: readonly AnyOpSpec[] = [
+  join,
+  batchNormTraining,
+  batchNormGradient,
+  activateGradient,
+  channelSums,
+].map(erase);
 
 /** Every operation. The position is its code in an encoded plan; `npm run generate` writes the C++ side of this list. */
 export const operations: readonly AnyOpSpec[] = [...inferenceOperations, ...trainingOperations];
@@ -70,7 +76,12 @@ export type InferenceOperationName =
   | (typeof scaleShift)['name']
   | (typeof spatialSoftmax)['name'];
 
-export type TrainingOperationName = (typeof join)['name'];
+export type TrainingOperationName =
+  | (typeof activateGradient)['name']
+  | (typeof batchNormGradient)['name']
+  | (typeof batchNormTraining)['name']
+  | (typeof channelSums)['name']
+  | (typeof join)['name'];
 
 export type OperationName = InferenceOperationName | TrainingOperationName;
 

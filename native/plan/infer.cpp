@@ -1,95 +1,10 @@
-#include "plan/infer.h"
-
 #include <algorithm>
 
-#include "core/error.h"
+#include "plan/infer-rules.h"
 
 namespace ocrnet {
 
-namespace {
-
-using Shape = std::array<std::int64_t, 4>;
-using Inputs = std::span<const TensorInfo* const>;
-
-const char* dataTypeName(DataType type) {
-  switch (type) {
-    case DataType::float32:
-      return "float32";
-    case DataType::bfloat16:
-      return "bfloat16";
-    case DataType::uint8:
-      return "uint8";
-    case DataType::uint16:
-      return "uint16";
-    case DataType::int32:
-      return "int32";
-  }
-  return "unknown";
-}
-
-std::string formatType(const TensorInfo& tensor) { return ocrnet::formatType(typeOf(tensor)); }
-
-void require(bool condition, const char* what, const TensorInfo& received) {
-  if (!condition) throw Error("INVALID_PLAN", std::string(what) + ", received " + formatType(received));
-}
-
-void require(bool condition, const char* what, const TensorInfo& first, const TensorInfo& second) {
-  if (condition) return;
-  throw Error("INVALID_PLAN",
-              std::string(what) + ", received " + formatType(first) + " and " + formatType(second));
-}
-
-void requirePositive(std::initializer_list<std::int64_t> values, const char* names) {
-  for (const std::int64_t value : values) {
-    if (value > 0) continue;
-    throw Error("INVALID_PLAN",
-                std::string("expected ") + names + " above zero, received " + std::to_string(value));
-  }
-}
-
-bool isFloat(const TensorInfo& tensor) {
-  return tensor.dataType == DataType::float32 || tensor.dataType == DataType::bfloat16;
-}
-
-/// An activation: (N, H, W, C) in float32 or bfloat16.
-const TensorInfo& activation(const TensorInfo* tensor) {
-  require(tensor->rank == 4 && isFloat(*tensor), "expected a float (N, H, W, C)", *tensor);
-  return *tensor;
-}
-
-void requireVector(const TensorInfo* tensor, std::int64_t channels) {
-  if (tensor == nullptr) return;
-  require(tensor->dataType == DataType::float32 && tensor->rank == 1 && tensor->shape[0] == channels,
-          ("expected float32[" + std::to_string(channels) + "]").c_str(), *tensor);
-}
-
-void requireResidual(const TensorInfo* residual, const TensorType& y) {
-  if (residual == nullptr) return;
-  require(typeOf(*residual) == y, ("expected a residual of the output's type " + formatType(y)).c_str(),
-          *residual);
-}
-
-TensorType nhwc(DataType type, std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t c) {
-  return {type, 4, {n, h, w, c}};
-}
-
-DataType dataTypeOf(FloatType type) {
-  return type == FloatType::float32 ? DataType::float32 : DataType::bfloat16;
-}
-
-struct Window {
-  std::int64_t stride, padding, dilation = 1;
-  bool ceilMode = false;
-};
-
-/// Output size of a sliding window, as PyTorch counts it: windowCount in lib/ops/shapes.ts.
-std::int64_t windowCount(std::int64_t size, std::int64_t kernel, const Window& window) {
-  const auto [stride, padding, dilation, ceilMode] = window;
-  const std::int64_t room = size + 2 * padding - dilation * (kernel - 1) - 1;
-  if (room < 0) return 0;
-  const std::int64_t count = (ceilMode ? (room + stride - 1) / stride : room / stride) + 1;
-  return ceilMode && (count - 1) * stride >= size + padding ? count - 1 : count;
-}
+namespace rules {
 
 std::vector<TensorType> infer(const NormalizeImageAttributes& a, Inputs in) {
   const TensorInfo& image = *in[0];
@@ -206,10 +121,6 @@ std::vector<TensorType> infer(const AttendRegionsAttributes&, Inputs in) {
   return {nhwc(query.dataType, batch, query.shape[1], query.shape[2], value.channels())};
 }
 
-std::vector<TensorType> infer(const JoinAttributes&, Inputs) {
-  throw Error("INVALID_PLAN", "is compiled away and never part of a plan");
-}
-
 std::vector<TensorType> infer(const ResizeArgmaxAttributes& a, Inputs in) {
   const TensorInfo& logits = activation(in[0]);
   requirePositive({a.height, a.width}, "height and width");
@@ -221,6 +132,26 @@ std::vector<TensorType> infer(const ResizeArgmaxAttributes& a, Inputs in) {
   return {{bytes ? DataType::uint8 : DataType::uint16, 3, shape}, {DataType::float32, 3, shape}};
 }
 
+}  // namespace rules
+
+namespace {
+
+const char* dataTypeName(DataType type) {
+  switch (type) {
+    case DataType::float32:
+      return "float32";
+    case DataType::bfloat16:
+      return "bfloat16";
+    case DataType::uint8:
+      return "uint8";
+    case DataType::uint16:
+      return "uint16";
+    case DataType::int32:
+      return "int32";
+  }
+  return "unknown";
+}
+
 }  // namespace
 
 std::string formatType(const TensorType& type) {
@@ -229,8 +160,8 @@ std::string formatType(const TensorType& type) {
   return text + "]";
 }
 
-std::vector<TensorType> inferTypes(const Attributes& attributes, Inputs inputs) {
-  return std::visit([&](const auto& a) { return infer(a, inputs); }, attributes);
+std::vector<TensorType> inferTypes(const Attributes& attributes, std::span<const TensorInfo* const> inputs) {
+  return std::visit([&](const auto& a) { return rules::infer(a, inputs); }, attributes);
 }
 
 }  // namespace ocrnet

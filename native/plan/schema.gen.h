@@ -13,7 +13,7 @@
 namespace ocrnet {
 
 inline constexpr std::uint32_t kPlanFormatVersion = 2;
-inline constexpr std::uint32_t kSchemaFingerprint = 0xb21b8fd2;
+inline constexpr std::uint32_t kSchemaFingerprint = 0x8883e11d;
 
 enum class Opcode : std::uint32_t {
   normalizeImage,
@@ -32,6 +32,10 @@ enum class Opcode : std::uint32_t {
   attendRegions,
   resizeArgmax,
   join,
+  batchNormTraining,
+  batchNormGradient,
+  activateGradient,
+  channelSums,
 };
 
 /// bytes to normalised activations
@@ -134,7 +138,34 @@ struct ResizeArgmaxAttributes {
 struct JoinAttributes {
 };
 
-using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, JoinAttributes>;
+/// batch normalisation with the statistics of the batch
+struct BatchNormTrainingAttributes {
+  float epsilon;
+  float momentum;
+  bool frozen;
+  bool recoversInput;
+  Activation activation;
+  float negativeSlope;
+};
+
+/// gradients of the batch normalisation
+struct BatchNormGradientAttributes {
+  bool frozen;
+  Activation activation;
+  float negativeSlope;
+};
+
+/// gradient through an activation
+struct ActivateGradientAttributes {
+  Activation activation;
+  float negativeSlope;
+};
+
+/// sums over all pixels, per channel
+struct ChannelSumsAttributes {
+};
+
+using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes>;
 
 /// Every operation that a device runs: the others are compiled away. X(name) for each.
 #define OCRNET_EXECUTABLE_OPS(X) \
@@ -151,7 +182,11 @@ using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, Batc
   X(spatialSoftmax) \
   X(aggregateRegions) \
   X(attendRegions) \
-  X(resizeArgmax)
+  X(resizeArgmax) \
+  X(batchNormTraining) \
+  X(batchNormGradient) \
+  X(activateGradient) \
+  X(channelSums)
 
 struct FieldSchema {
   std::string_view name;
@@ -228,6 +263,18 @@ inline const std::vector<OpSchema>& opSchemas() {
     {"join", {}, 0, {"y"},
      {},
      -1, {-1}, {}, false, false},
+    {"batchNormTraining", {"x", "weight", "bias", "runningMean", "runningVariance", "residual"}, 5, {"y", "mean", "inverseDeviation", "newRunningMean", "newRunningVariance"},
+     {{"epsilon", -1}, {"momentum", -1}, {"frozen", 2}, {"recoversInput", 2}, {"activation", 4}, {"negativeSlope", -1}},
+     0, {-1, -1, -1, 3, 4}, {true, false, false, false, false, true}, true, false},
+    {"batchNormGradient", {"dy", "weight", "bias", "mean", "inverseDeviation", "x", "y"}, 5, {"dx", "dWeight", "dBias", "dResidual"},
+     {{"frozen", 2}, {"activation", 4}, {"negativeSlope", -1}},
+     0, {-1, -1, -1, -1}, {true, false, false, false, false, true, true}, true, false},
+    {"activateGradient", {"dy", "y"}, 2, {"dx"},
+     {{"activation", 4}, {"negativeSlope", -1}},
+     0, {-1}, {true, true}, true, false},
+    {"channelSums", {"x", "other"}, 1, {"y"},
+     {},
+     -1, {-1}, {true, true}, false, false},
   };
   return schemas;
 }
@@ -267,6 +314,14 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
       return ResizeArgmaxAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), words[2] != 0, static_cast<LabelType>(words[3])};
     case Opcode::join:
       return JoinAttributes{};
+    case Opcode::batchNormTraining:
+      return BatchNormTrainingAttributes{std::bit_cast<float>(words[0]), std::bit_cast<float>(words[1]), words[2] != 0, words[3] != 0, static_cast<Activation>(words[4]), std::bit_cast<float>(words[5])};
+    case Opcode::batchNormGradient:
+      return BatchNormGradientAttributes{words[0] != 0, static_cast<Activation>(words[1]), std::bit_cast<float>(words[2])};
+    case Opcode::activateGradient:
+      return ActivateGradientAttributes{static_cast<Activation>(words[0]), std::bit_cast<float>(words[1])};
+    case Opcode::channelSums:
+      return ChannelSumsAttributes{};
   }
   return {};
 }

@@ -22,8 +22,11 @@ export type ReferenceOp = (
 
 type Four = readonly [number, number, number, number];
 
-const make = (shape: Shape): ReferenceTensor => ({ shape, data: new Float64Array(elementCount(shape)) });
-const four = ({ shape }: ReferenceTensor): Four => shape as unknown as Four;
+export const make = (shape: Shape): ReferenceTensor => ({
+  shape,
+  data: new Float64Array(elementCount(shape)),
+});
+export const four = ({ shape }: ReferenceTensor): Four => shape as unknown as Four;
 
 /** Element (a, b, c, d) of a tensor with four axes. */
 function at({ shape, data }: ReferenceTensor, a: number, b: number, c: number, d: number): number {
@@ -43,7 +46,10 @@ function fill(shape: Four, value: (n: number, y: number, x: number, c: number) =
   return result;
 }
 
-const map = ({ shape, data }: ReferenceTensor, f: (value: number, i: number) => number): ReferenceTensor => ({
+export const map = (
+  { shape, data }: ReferenceTensor,
+  f: (value: number, i: number) => number,
+): ReferenceTensor => ({
   shape,
   data: data.map(f),
 });
@@ -86,7 +92,7 @@ export function roundToBfloat16(value: number): number {
   return Math.abs(rounded) >= 2 ** 128 ? Math.sign(rounded) * Infinity : rounded;
 }
 
-function softmax(values: number[]): number[] {
+export function softmax(values: number[]): number[] {
   const largest = Math.max(...values);
   const powers = values.map((value) => Math.exp(value - largest));
   const sum = powers.reduce((a, b) => a + b, 0);
@@ -94,7 +100,7 @@ function softmax(values: number[]): number[] {
 }
 
 /** The two source positions that a bilinear output position mixes, and the weight of the second. */
-function bilinearSource(
+export function bilinearSource(
   i: number,
   from: number,
   to: number,
@@ -344,10 +350,10 @@ const resizeArgmax: Reference<{ logits: R }, { height: number; width: number; al
 };
 
 type R = ReferenceTensor;
-type Epilogue = { activation: Activation; negativeSlope: number };
+export type Epilogue = { activation: Activation; negativeSlope: number };
 /** An operation with its inputs and attributes typed; `referenceOps` forgets them, as graphs do. */
-type Reference<I, A> = (inputs: I, attributes: A) => Record<string, ReferenceTensor>;
-const erase = <I, A>(reference: Reference<I, A>) => reference as unknown as ReferenceOp;
+export type Reference<I, A> = (inputs: I, attributes: A) => Record<string, ReferenceTensor>;
+export const erase = <I, A>(reference: Reference<I, A>) => reference as unknown as ReferenceOp;
 
 export const referenceOps = {
   normalizeImage: erase(normalizeImage),

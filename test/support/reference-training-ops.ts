@@ -1,6 +1,12 @@
 import { elementCount } from '../../lib/ir/tensor-type.js';
 import type { TrainingOperationName } from '../../lib/ops/index.js';
-import type { ReferenceOp } from './reference-ops.js';
+import {
+  activateGradient,
+  batchNormGradient,
+  batchNormTraining,
+  channelSums,
+} from './reference-normalisation.js';
+import { erase, type ReferenceOp } from './reference-ops.js';
 
 /** The operations of training in plain loops over float64: see reference-ops.ts. */
 
@@ -18,4 +24,8 @@ const join: ReferenceOp = (parts) => {
 
 export const referenceTrainingOps = {
   join,
+  batchNormTraining: erase(batchNormTraining),
+  batchNormGradient: erase(batchNormGradient),
+  activateGradient: erase(activateGradient),
+  channelSums: erase(channelSums),
 } satisfies Record<TrainingOperationName, ReferenceOp>;

@@ -18,6 +18,23 @@ struct Activate {
     if constexpr (activation == Activation::leakyRelu) return x > zero() ? x : mul(slope, x);
     return x;
   }
+
+  /// dy · activation′ where z is the activation's result or, alike, what it was applied to. PyTorch's choices
+  /// at the corners: 0 where relu and relu6 clip, the slope at 0; a NaN in z lets dy through.
+  Vec gradient(Vec dy, Vec z) const {
+    if constexpr (activation == Activation::relu) return z <= zero() ? zero() : dy;
+    if constexpr (activation == Activation::relu6) {
+      return z <= zero() ? zero() : z >= broadcast(6.0f) ? zero() : dy;
+    }
+    if constexpr (activation == Activation::leakyRelu) return z > zero() ? dy : mul(slope, dy);
+    return dy;
+  }
+
+  /// What the activation was applied to, from its result; where that can be told.
+  Vec inverse(Vec y) const {
+    if constexpr (activation == Activation::leakyRelu) return y > zero() ? y : y / slope;
+    return y;
+  }
 };
 
 /// body(activate) with the Activate<> that the epilogue names.

@@ -125,6 +125,43 @@ struct ResizeArgmax {
   float* scratch;     // of one thread: (3, classes, width + kMostLanes) and (classes, kMostLanes)
 };
 
+struct ActivationGradient {
+  DataType type;
+  std::int64_t channels;
+  Source dy, y;
+  Target dx;
+  Epilogue epilogue;
+};
+
+/// x, or x · other where that is not null.
+struct ChannelTerms {
+  DataType type;
+  Source x, other;
+};
+
+/// y = activation((x − mean) · scale + bias + residual).
+struct BatchNorm {
+  DataType type;
+  std::int64_t channels;
+  Source x;
+  const float *mean, *scale, *bias;
+  Source residual;
+  Target y;
+  Epilogue epilogue;
+};
+
+/// With g = dy · activation′ and d = x − mean, or d = activation⁻¹(y) − bias where x is null: dx =
+/// gradientFactor · g − (constant + centredFactor · d), dResidual = g.
+struct BatchNormGradient {
+  DataType type;
+  std::int64_t channels;
+  Source dy, x, y;
+  const float *mean, *scale, *bias;  // as in BatchNorm
+  Epilogue epilogue;
+  const float *gradientFactor, *constant, *centredFactor;
+  Target dx, dResidual;  // dResidual may be null
+};
+
 /// One instruction set's kernels.
 struct Kernels {
   void (*normalizeImage)(const NormalizeImage&, Range pixels);
@@ -149,6 +186,18 @@ struct Kernels {
                      bool transpose, float* panels);
   void (*attendRegions)(const AttendRegions&, Range pixels);
   void (*resizeArgmax)(const ResizeArgmax&, Range rows);
+  void (*activationGradient)(const ActivationGradient&, Range pixels);
+  /// Over some pixels, for some channels: sums += the terms. From here on, vectors of sums are as long as the
+  /// channels rounded up to kMostLanes, and ranges of channels start at multiples of kMostLanes.
+  void (*channelSums)(const ChannelTerms&, Range pixels, Range channels, float* sums);
+  /// The same of x − shift and of its square, with a shift that is near the mean of these pixels.
+  void (*channelMoments)(const ChannelTerms&, Range pixels, Range channels, float* shift, float* sums,
+                         float* squares);
+  void (*batchNorm)(const BatchNorm&, Range pixels);
+  /// Sums of g and of g · d.
+  void (*batchNormGradientSums)(const BatchNormGradient&, Range pixels, Range channels, float* sums,
+                                float* products);
+  void (*batchNormGradient)(const BatchNormGradient&, Range pixels);
 };
 
 const Kernels& kernelsFor(Isa isa);

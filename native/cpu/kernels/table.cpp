@@ -17,6 +17,12 @@ const Kernels kernels = {
     .packPanels = packPanels,
     .attendRegions = attendRegions,
     .resizeArgmax = resizeArgmax,
+    .activationGradient = activationGradient,
+    .channelSums = channelSums,
+    .channelMoments = channelMoments,
+    .batchNorm = batchNorm,
+    .batchNormGradientSums = batchNormGradientSums,
+    .batchNormGradient = batchNormGradient,
 };
 
 }  // namespace ocrnet::cpu::OCRNET_ISA

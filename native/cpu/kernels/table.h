@@ -20,5 +20,13 @@ void packPanels(DataType, const void* matrix, std::int64_t rows, std::int64_t co
                 float* panels);
 void attendRegions(const AttendRegions&, Range pixels);
 void resizeArgmax(const ResizeArgmax&, Range rows);
+void activationGradient(const ActivationGradient&, Range pixels);
+void channelSums(const ChannelTerms&, Range pixels, Range channels, float* sums);
+void channelMoments(const ChannelTerms&, Range pixels, Range channels, float* shift, float* sums,
+                    float* squares);
+void batchNorm(const BatchNorm&, Range pixels);
+void batchNormGradientSums(const BatchNormGradient&, Range pixels, Range channels, float* sums,
+                           float* products);
+void batchNormGradient(const BatchNormGradient&, Range pixels);
 
 }  // namespace ocrnet::cpu::OCRNET_ISA
