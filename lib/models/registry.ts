@@ -1,4 +1,5 @@
 import { invalidArgument } from '../errors.js';
+import { suggest } from '../nearest.js';
 import { type HrNetConfig, hrNetConfigs } from './backbones/hrnet.js';
 import type { BackboneConfig } from './backbones/index.js';
 import { mobileNetV2Config } from './backbones/mobilenet-v2.js';
@@ -99,34 +100,8 @@ export function modelConfig(name: string, options: NamedModelOptions = {}): Segm
     throw invalidArgument('form', ocrForms.join(', '), form);
   const withOcr = name.startsWith('ocrnet-');
   const family = families.get(withOcr ? name.slice('ocrnet-'.length) : name);
-  if (family === undefined) throw invalidArgument('model', suggestion(name), name);
+  if (family === undefined) throw invalidArgument('model', suggest('a known name', name, modelNames), name);
   if (!withOcr && form !== undefined)
     throw invalidArgument('form', `none for ${name}, which has no OCR module`, form);
   return { ...(withOcr ? family.ocr(form ?? family.defaultForm) : family.plain()), classes };
-}
-
-function suggestion(name: string): string {
-  const distances = modelNames.map((known) => ({ known, distance: editDistance(name.toLowerCase(), known) }));
-  const near = distances.filter(({ known, distance }) => distance <= known.length / 3);
-  if (near.length === 0) return `one of ${modelNames.join(', ')}`;
-  const nearest = near.sort((a, b) => a.distance - b.distance).slice(0, 3);
-  return `a known name (did you mean ${nearest.map(({ known }) => known).join(' or ')}?)`;
-}
-
-/** Levenshtein's distance: insertions, deletions and substitutions from a to b. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(
-        Math.min(
-          (row[j] as number) + 1,
-          (next[j - 1] as number) + 1,
-          (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1),
-        ),
-      );
-    row = next;
-  }
-  return row[b.length] as number;
 }

@@ -1,0 +1,78 @@
+import { stringify } from 'yaml';
+import type { z } from 'zod';
+import { OcrnetError } from '../errors.js';
+import { modelConfig } from '../models/registry.js';
+import { parseSegmenterConfig, type SegmenterConfig } from '../models/segmenter.js';
+import {
+  adamW,
+  chain,
+  clipByGlobalNorm,
+  movingAverage,
+  poly,
+  type Schedule,
+  sgd,
+  type Transform,
+  warmUp,
+} from '../optim/index.js';
+import { failureOf } from './recipe-error.js';
+import { type Layer, layersOf, merge, settingLayer } from './recipe-file.js';
+import { recipeSchema } from './recipe-schema.js';
+
+/** All that decides a training save the data: validated, with every question answered. */
+export type Recipe = Omit<z.output<typeof recipeSchema>, 'evaluation'> & {
+  readonly evaluation: Required<z.output<typeof recipeSchema>['evaluation']>;
+};
+
+export interface RecipeOptions {
+  /** `key.path=value`, the value as YAML: each overrides what is before it. */
+  readonly set?: readonly string[];
+}
+
+/**
+ * Reads a recipe: one that ocrnet brings ({@link recipeNames}), or a file, `*.yaml`. What it `extends` comes first, then
+ * the file, then `set`: mappings merge key by key, all else replaces, and null takes back what was inherited.
+ *
+ * @throws OcrnetError INVALID_DATA that names file, line and key; INVALID_ARGUMENT for an unknown name or a wrong setting;
+ * FILE_NOT_FOUND, FILE_UNREADABLE
+ */
+export function loadRecipe(nameOrPath: string, { set = [] }: RecipeOptions = {}): Recipe {
+  const layers: Layer[] = [...layersOf(nameOrPath), ...set.map(settingLayer)];
+  const value = merge(layers.map((layer) => layer.value));
+  const result = recipeSchema.safeParse(value);
+  if (!result.success) throw failureOf(result.error, value, layers);
+  const { evaluation, ...recipe } = result.data;
+  const { weights = recipe.average ? 'average' : 'trained' } = evaluation;
+  if (weights === 'average' && !recipe.average)
+    throw new OcrnetError('INVALID_ARGUMENT', `Recipe ${recipe.name}: evaluation.weights`, {
+      expected: 'trained, or average: { decay, warmUp }',
+      received: 'average, which is not kept',
+    });
+  if (recipe.form !== undefined) configOf(recipe, 1);
+  return { ...recipe, evaluation: { ...evaluation, weights } };
+}
+
+/** The network that a recipe trains, for so many classes. */
+export function configOf({ model, form }: Pick<Recipe, 'model' | 'form'>, classes: number): SegmenterConfig {
+  if (typeof model === 'string') return modelConfig(model, { classes, ...(form && { form }) });
+  if (form === undefined) return parseSegmenterConfig({ ...model, classes });
+  throw new OcrnetError('INVALID_ARGUMENT', 'form is for named networks', {
+    expected: 'no form beside a whole configuration, which says it itself',
+    received: form,
+  });
+}
+
+/** Clipping, the optimiser, the moving average, in this order. */
+export function optimiserOf({ clip, optimiser, average }: Recipe): Transform {
+  const links: Transform[] = [];
+  if (clip !== undefined) links.push(clipByGlobalNorm(clip));
+  links.push(optimiser.kind === 'sgd' ? sgd(optimiser) : adamW(optimiser));
+  if (average) links.push(movingAverage(average));
+  return chain(...links);
+}
+
+export const scheduleOf = ({ schedule, steps }: Recipe): Schedule =>
+  warmUp(schedule.warmUp, poly({ rate: schedule.rate, power: schedule.power, steps }));
+
+/** The recipe as YAML with nothing left to look up: loading it gives the same recipe again. */
+export const recipeText = (recipe: Recipe): string =>
+  stringify(recipe, { lineWidth: 110, flowCollectionPadding: true });
