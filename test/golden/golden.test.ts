@@ -1,19 +1,23 @@
 import { expect } from 'chai';
 import { buildSegmenter, type SegmenterOutput } from '../../lib/models/segmenter.js';
 import { operations } from '../../lib/ops/index.js';
-import { goldenNetworks, goldenOperations } from '../support/golden.js';
+import { goldenNetworks, goldenOperations, goldenTrainingOperations } from '../support/golden.js';
 import { syntheticImage, syntheticParameter } from '../support/synthetic-weights.js';
 
 describe('golden fixtures', () => {
   it('have cases for every operation but those that PyTorch does not need to judge', () => {
-    const covered = new Set(goldenOperations().map(({ spec }) => spec.name));
+    const cases = [...goldenOperations(), ...goldenTrainingOperations()];
+    const covered = new Set(cases.map(({ spec }) => spec.name));
     const missing = operations.map(({ name }) => name).filter((name) => !covered.has(name));
     // join runs nowhere.
     expect(missing).to.deep.equal(['cast', 'join']);
   });
 
   it('fit the specs of their operations: inputs, every attribute, and the types of the outputs', () => {
-    for (const { name, spec, attributes, inputs, outputs } of goldenOperations()) {
+    for (const { name, spec, attributes, inputs, outputs } of [
+      ...goldenOperations(),
+      ...goldenTrainingOperations(),
+    ]) {
       expect(Object.keys(attributes), name).to.have.members(Object.keys(spec.attributes));
       expect([...spec.inputs, ...spec.optionalInputs], name).to.include.members(Object.keys(inputs));
       const types = Object.fromEntries(Object.entries(inputs).map(([key, { type }]) => [key, type]));
