@@ -20,6 +20,7 @@ import networks
 import operations
 import safetensors_file
 import training
+import training_run
 
 FOLDER = Path(__file__).parent
 
@@ -63,6 +64,13 @@ def write_networks(wanted):
         print(f"{case['name']}: {parameters} parameters, logits {outputs['logits'].shape}")
 
 
+def write_training_runs():
+    (FOLDER / "training").mkdir(exist_ok=True)
+    for run in json.loads((FOLDER / "training-runs.json").read_text()):
+        tensors = {name: stored(values) for name, values in training_run.fixture(run).items()}
+        safetensors_file.write(FOLDER / "training" / f"{run['name']}.safetensors", tensors)
+
+
 if __name__ == "__main__":
     torch.set_grad_enabled(False)
     name = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -71,6 +79,7 @@ if __name__ == "__main__":
         "training-operations": lambda: write_operations(
             "training-operations", [*gradients.all_cases(), *training.all_cases()]
         ),
+        "training": write_training_runs,
     }
     for kind in [name] if name in writers else [] if name else writers:
         writers[kind]()

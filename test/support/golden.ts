@@ -47,7 +47,7 @@ interface OperationEntry {
   readonly outputs: Readonly<Record<string, string>>;
 }
 
-interface NetworkEntry {
+export interface NetworkEntry {
   readonly name: string;
   readonly model: string;
   readonly form?: OcrForm;
@@ -84,31 +84,35 @@ const unlistedSpec = (name: string): AnyOpSpec | undefined =>
 
 export function goldenNetworks(): GoldenNetwork[] {
   return (readJson('networks.json') as NetworkEntry[]).map((entry) => {
-    const { name, model, form, classes, backbone, context, alignCorners, batch, height, width } = entry;
-    const named = modelConfig(model, { classes, ...(form && { form }) });
-    const config = parseSegmenterConfig({
-      ...named,
-      backbone: { ...named.backbone, ...backbone },
-      context: { ...named.context, ...context },
-      alignCorners: alignCorners ?? named.alignCorners,
-    });
-    const image = syntheticImage(batch, height, width);
+    const { name, batch, height, width } = entry;
     return {
       name,
-      config,
+      config: segmenterConfig(entry),
       batch,
       height,
       width,
-      image,
+      image: syntheticImage(batch, height, width),
       outputs: readTensors(`networks/${name}.safetensors`),
     };
+  });
+}
+
+/** The configuration that networks.py builds from the same entry. */
+export function segmenterConfig(entry: NetworkEntry): SegmenterConfig {
+  const { model, form, classes, backbone, context, alignCorners } = entry;
+  const named = modelConfig(model, { classes, ...(form && { form }) });
+  return parseSegmenterConfig({
+    ...named,
+    backbone: { ...named.backbone, ...backbone },
+    context: { ...named.context, ...context },
+    alignCorners: alignCorners ?? named.alignCorners,
   });
 }
 
 /** Not every reader of the format knows U16, so 16-bit labels are stored in 32 bits. */
 const dataTypes: Readonly<Record<string, DataType>> = { F32: 'float32', U8: 'uint8', I32: 'uint16' };
 
-function readTensors(path: string): Record<string, GoldenTensor> {
+export function readTensors(path: string): Record<string, GoldenTensor> {
   using file = openSafetensors(fileURLToPath(urlOf(path)));
   return Object.fromEntries(
     [...file.tensors].map(([name, { dataType, shape }]) => [
@@ -119,4 +123,4 @@ function readTensors(path: string): Record<string, GoldenTensor> {
 }
 
 const urlOf = (path: string): URL => new URL(`../golden/${path}`, import.meta.url);
-const readJson = (path: string): unknown => JSON.parse(readFileSync(urlOf(path), 'utf8'));
+export const readJson = (path: string): unknown => JSON.parse(readFileSync(urlOf(path), 'utf8'));
