@@ -1,4 +1,4 @@
-// `npm run bench -- models [--against onnxruntime] [--json]`: measures this checkout on this machine.
+// `npm run bench -- models [--against onnxruntime] [--json]`, `… train [--json]`: measures this checkout on this machine.
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { type Precision, precisions } from '../lib/compile/passes/assign-precision.js';
@@ -7,12 +7,22 @@ import { openDevice } from '../lib/runtime/device.js';
 import { provenance } from './machine.js';
 import { benchModels, type ModelBenchResult } from './models.js';
 import { benchFiles, benchMemory, benchResponsiveness } from './serving.js';
+import { benchTrain, type TrainBenchResult, type TrainSideResult } from './train.js';
 
 interface ModelsFlags {
   readonly model: string[];
   readonly input: string;
   readonly precision?: Precision;
   readonly against?: string;
+  readonly threads: number;
+  readonly runs: number;
+  readonly json?: true;
+  readonly out?: string;
+}
+
+interface TrainFlags {
+  readonly model: string[];
+  readonly input: string;
   readonly threads: number;
   readonly runs: number;
   readonly json?: true;
@@ -84,6 +94,24 @@ program
     print(await benchFiles(flags.model, { ...size(flags.input), runs, precision }));
   });
 
+program
+  .command('train')
+  .description('times steps of training, PyTorch in turn with ours')
+  .option('--model <names...>', 'networks', ['ocrnet-resnet101', 'ocrnet-hrnet-w48'])
+  .option('--input <NxHxW>', 'pictures in a batch, and their size', '2x256x512')
+  .option('--threads <count>', 'threads of both', Number, availableParallelism())
+  .option('--runs <count>', 'counted steps of each', Number, 5)
+  .option('--json', 'print JSON: a list of {model, input, threads, ours, pytorch, ratio, skipped}')
+  .option('--out <file>', 'also write the results with machine, commit and date')
+  .action(async (flags: TrainFlags) => {
+    const [batch = 0, height = 0, width = 0] = flags.input.split('x').map(Number);
+    const { model: models, threads, runs } = flags;
+    const results = await benchTrain({ models, batch, height, width, threads, runs });
+    if (flags.out)
+      await writeFileAtomic(flags.out, `${JSON.stringify({ ...provenance(), results }, null, 2)}\n`);
+    console.log(flags.json ? JSON.stringify(results, null, 2) : results.map(trainLine).join('\n'));
+  });
+
 const print = (result: unknown) => console.log(JSON.stringify(result, null, 2));
 
 function size(text: string): { height: number; width: number } {
@@ -114,5 +142,18 @@ const line = ({
           `onnxruntime ${peerMs.toFixed(0)} ms, ratio ${ratio?.toFixed(2)}, relative error ${relativeError?.toExponential(1)}`,
         ]),
   ].join('; ');
+
+function trainLine({ model, input, ours, pytorch, ratio, skipped }: TrainBenchResult): string {
+  const side = (name: string, result: TrainSideResult | undefined) =>
+    result &&
+    [
+      `${name} ${result.medianMs.toFixed(0)} ms (best ${result.bestMs.toFixed(0)})`,
+      ...(result.peakResidentBytes ? [`${(result.peakResidentBytes / 1e9).toFixed(2)} GB at most`] : []),
+      `first loss ${result.firstLoss.toFixed(5)}`,
+    ].join(', ');
+  const parts = [side('ours', ours), side('PyTorch', pytorch), ratio && `ratio ${ratio.toFixed(2)}`];
+  const skips = skipped && `skipped ${skipped}`;
+  return `${model} ${input}: ${[...parts, skips].filter(Boolean).join('; ')}`;
+}
 
 await program.parseAsync();

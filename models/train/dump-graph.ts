@@ -2,9 +2,9 @@
 // Usage: tsx models/train/dump-graph.ts CONFIG.json OUT_FOLDER HEIGHTxWIDTH...
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { describeGraph } from '../../bench/describe-graph.js';
 import { writeSafetensors } from '../../lib/checkpoint/safetensors.js';
 import { checkpointTensors } from '../../lib/checkpoint/weights.js';
-import type { Graph, Value } from '../../lib/ir/graph.js';
 import { buildSegmenter, parseSegmenterConfig } from '../../lib/models/segmenter.js';
 import { initialiser } from '../../lib/nn/initialise.js';
 
@@ -12,34 +12,11 @@ const [configFile, folder, ...sizes] = process.argv.slice(2) as [string, string,
 const config = parseSegmenterConfig(JSON.parse(readFileSync(configFile, 'utf8')));
 const outputs = ['logits', 'regionLogits'] as const;
 
-const ids = (values: Readonly<Record<string, Value>>) =>
-  Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value.id]));
-
-function describe(graph: Graph): unknown {
-  return {
-    config,
-    inputs: graph.inputs.map(({ value }) => value.id),
-    parameters: graph.parameters.flatMap(({ name, value, source }) =>
-      source.kind === 'stored' ? [{ id: value.id, name, trainable: source.trainable }] : [],
-    ),
-    constants: graph.parameters.flatMap(({ value, source }) =>
-      source.kind === 'derived' ? [{ id: value.id, values: [...source.compute([])] }] : [],
-    ),
-    nodes: graph.nodes.map(({ spec, inputs, outputs: results, attributes }) => ({
-      op: spec.name,
-      inputs: ids(inputs),
-      outputs: ids(results),
-      attributes,
-    })),
-    outputs: Object.fromEntries(graph.outputs.map(({ name, value }) => [name, value.id])),
-  };
-}
-
 mkdirSync(folder, { recursive: true });
 for (const size of sizes) {
   const [height, width] = size.split('x').map(Number) as [number, number];
   const graph = buildSegmenter(config, { batch: 1, height, width, outputs });
-  writeFileSync(join(folder, `graph-${size}.json`), JSON.stringify(describe(graph)));
+  writeFileSync(join(folder, `graph-${size}.json`), JSON.stringify({ config, ...describeGraph(graph) }));
   if (size === sizes[0])
     void writeSafetensors(join(folder, 'initial.safetensors'), checkpointTensors(graph, initialiser(1)));
 }

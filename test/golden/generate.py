@@ -1,10 +1,11 @@
-"""Writes the golden fixtures: what PyTorch computes for single operations and for whole networks.
+"""Writes the golden fixtures: what PyTorch computes for single operations, for whole networks and while it trains one.
 
-    python3 test/golden/generate.py [operations | NAME]
+    python3 test/golden/generate.py [operations | training-operations | training | NAME]
 
-Needs PyTorch 1.13 or later, torchvision and NumPy. With `operations` only those are written, with NAME only the networks
-whose name contains it. Weights and pictures are not stored: both sides make them from names (synthetic.py). Everything is
-computed in float64 and stored in float32.
+Needs PyTorch 1.13 or later, torchvision and NumPy. Without an argument everything is written. `operations` are those of
+inference (operations.py), `training-operations` those of training (gradients.py, training.py), `training` is the trained
+network (training_run.py), and NAME only the networks whose name contains it. Weights and pictures are not stored: both
+sides make them from names (synthetic.py). Everything is computed in float64 and stored in float32.
 """
 
 import json
@@ -14,9 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import gradients
 import networks
 import operations
 import safetensors_file
+import training
+import training_run
 
 FOLDER = Path(__file__).parent
 
@@ -27,19 +31,24 @@ def stored(values):
     return values.astype(types.get(values.dtype, values.dtype))
 
 
-def write_operations():
-    tensors, manifest = {}, []
-    for case in operations.all_cases():
+def write_operations(stem, cases):
+    tensors, manifest, known = {}, [], {}
+    for case in cases:
         names = {}
         for side in ("inputs", "outputs"):
-            names[side] = {name: f"{case['name']}/{name}" for name in case[side]}
+            names[side] = {}
             for name, values in case[side].items():
-                tensors[names[side][name]] = stored(values)
+                # Cases that share a tensor store it once.
+                values = np.ascontiguousarray(stored(values))
+                content = (values.dtype.str, values.shape, values.tobytes())
+                key = known.setdefault(content, f"{case['name']}/{name}")
+                names[side][name] = key
+                tensors[key] = values
         manifest.append({"name": case["name"], "op": case["op"], "attributes": case["attributes"], **names})
     lines = ",\n".join(f"  {json.dumps(entry)}" for entry in manifest)
-    (FOLDER / "operations.json").write_text(f"[\n{lines}\n]\n")
-    safetensors_file.write(FOLDER / "operations.safetensors", tensors)
-    print(f"{len(manifest)} operations")
+    (FOLDER / f"{stem}.json").write_text(f"[\n{lines}\n]\n")
+    safetensors_file.write(FOLDER / f"{stem}.safetensors", tensors)
+    print(f"{len(manifest)} {stem}")
 
 
 def write_networks(wanted):
@@ -55,10 +64,24 @@ def write_networks(wanted):
         print(f"{case['name']}: {parameters} parameters, logits {outputs['logits'].shape}")
 
 
+def write_training_runs():
+    (FOLDER / "training").mkdir(exist_ok=True)
+    for run in json.loads((FOLDER / "training-runs.json").read_text()):
+        tensors = {name: stored(values) for name, values in training_run.fixture(run).items()}
+        safetensors_file.write(FOLDER / "training" / f"{run['name']}.safetensors", tensors)
+
+
 if __name__ == "__main__":
     torch.set_grad_enabled(False)
     name = sys.argv[1] if len(sys.argv) > 1 else ""
-    if name in ("", "operations"):
-        write_operations()
-    if name != "operations":
+    writers = {
+        "operations": lambda: write_operations("operations", operations.all_cases()),
+        "training-operations": lambda: write_operations(
+            "training-operations", [*gradients.all_cases(), *training.all_cases()]
+        ),
+        "training": write_training_runs,
+    }
+    for kind in [name] if name in writers else [] if name else writers:
+        writers[kind]()
+    if name not in writers:
         write_networks(name)

@@ -1,19 +1,27 @@
 import { expect } from 'chai';
+import { type ParameterSource, storedParameters } from '../../lib/ir/graph.js';
 import { buildSegmenter, type SegmenterOutput } from '../../lib/models/segmenter.js';
 import { operations } from '../../lib/ops/index.js';
-import { goldenNetworks, goldenOperations } from '../support/golden.js';
+import { goldenNetworks, goldenOperations, goldenTrainingOperations } from '../support/golden.js';
 import { syntheticImage, syntheticParameter } from '../support/synthetic-weights.js';
+import { checksum, goldenTrainingRuns, trainingBatch } from '../support/training-run.js';
+
+const isTrained = (source: ParameterSource): boolean => source.kind === 'stored' && source.trainable;
 
 describe('golden fixtures', () => {
   it('have cases for every operation but those that PyTorch does not need to judge', () => {
-    const covered = new Set(goldenOperations().map(({ spec }) => spec.name));
+    const cases = [...goldenOperations(), ...goldenTrainingOperations()];
+    const covered = new Set(cases.map(({ spec }) => spec.name));
     const missing = operations.map(({ name }) => name).filter((name) => !covered.has(name));
     // join runs nowhere.
     expect(missing).to.deep.equal(['cast', 'join']);
   });
 
   it('fit the specs of their operations: inputs, every attribute, and the types of the outputs', () => {
-    for (const { name, spec, attributes, inputs, outputs } of goldenOperations()) {
+    for (const { name, spec, attributes, inputs, outputs } of [
+      ...goldenOperations(),
+      ...goldenTrainingOperations(),
+    ]) {
       expect(Object.keys(attributes), name).to.have.members(Object.keys(spec.attributes));
       expect([...spec.inputs, ...spec.optionalInputs], name).to.include.members(Object.keys(inputs));
       const types = Object.fromEntries(Object.entries(inputs).map(([key, { type }]) => [key, type]));
@@ -29,6 +37,24 @@ describe('golden fixtures', () => {
       for (const output of graph.outputs)
         expect(outputs[output.name]?.type, `${name}: ${output.name}`).to.deep.equal(output.value.type);
       expect(new Set(outputs.logits?.data).size, name).to.be.above(4);
+    }
+  });
+
+  it('have a gradient and a change of every tensor of the trained networks, and batches with the bits that Python computes', () => {
+    for (const run of goldenTrainingRuns()) {
+      const outputs = ['logits', 'regionLogits'] as const;
+      const graph = buildSegmenter(run.config, { ...run, outputs });
+      expect([...run.changes.keys()], run.name).to.have.members(
+        storedParameters(graph).map(({ name }) => name),
+      );
+      expect([...run.gradients.keys()], run.name).to.have.members(
+        storedParameters(graph).flatMap(({ name, source }) => (isTrained(source) ? [name] : [])),
+      );
+      expect(run.losses.length, run.name).to.equal(run.steps);
+      for (const [t, sums] of run.checksums.entries()) {
+        const { image, labels } = trainingBatch(run, t);
+        expect([checksum(image), checksum(labels)], `${run.name}, step ${t}`).to.deep.equal(sums);
+      }
     }
   });
 

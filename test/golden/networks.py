@@ -46,19 +46,20 @@ def stacked(inputs, outputs, bias, layers, leaky):
 class ObjectContext(nn.Module):
     """The paper's section 3.2 on features x (N, C, H, W) and region logits (N, K, H, W)."""
 
-    def __init__(self, inputs, form, leaky):
+    def __init__(self, inputs, form, leaky, channels, key_channels):
         super().__init__()
         self.form = form
+        self.key_channels = key_channels
         published = form != "paper"
         bias = form == "openseg"
         layers = 2 if published else 1
         block = nn.Module()
-        block.f_pixel = Numbered(**stacked(inputs, 256, bias, layers, leaky))
-        block.f_object = Numbered(**stacked(inputs, 256, bias, layers, leaky))
-        block.f_down = Numbered(**stacked(inputs, 256, bias, 1, leaky))
-        block.f_up = Numbered(**stacked(256, 512, bias, 1, leaky))
+        block.f_pixel = Numbered(**stacked(inputs, key_channels, bias, layers, leaky))
+        block.f_object = Numbered(**stacked(inputs, key_channels, bias, layers, leaky))
+        block.f_down = Numbered(**stacked(inputs, key_channels, bias, 1, leaky))
+        block.f_up = Numbered(**stacked(key_channels, channels, bias, 1, leaky))
         self.object_context_block = block
-        self.conv_bn_dropout = nn.Sequential(*conv_bn_act(inputs + 512, 512, 1, bias, leaky))
+        self.conv_bn_dropout = nn.Sequential(*conv_bn_act(inputs + channels, channels, 1, bias, leaky))
 
     def forward(self, x, region_logits):
         n, c, h, w = x.shape
@@ -71,7 +72,7 @@ class ObjectContext(nn.Module):
         value = block.f_down(objects).squeeze(3)
         relation = torch.einsum("ndi,ndk->nik", query, key)
         if self.form != "paper":
-            relation = relation * 256**-0.5
+            relation = relation * self.key_channels**-0.5
         attended = torch.einsum("nik,nck->nci", relation.softmax(dim=2), value)
         context = block.f_up(attended.reshape(n, -1, h, w))
         joint = [x, context] if self.form == "paper" else [context, x]
@@ -109,18 +110,19 @@ class Segmenter(nn.Module):
                 self.classifier = nn.Sequential(*hidden, nn.Dropout(0.1), nn.Conv2d(final // 4, classes, 1))
         else:
             leaky = head.get("negativeSlope", 0) == 0.01
+            channels = head.get("channels", 512)
             if form == "paper":
                 self.aux_head = nn.Conv2d(intermediate, classes, 1)
             else:
-                hidden = 512 if self.openseg_resnet else intermediate
+                hidden = head.get("regionHeadChannels", 512 if self.openseg_resnet else intermediate)
                 kernel = 3 if form == "openseg" else 1
                 first = conv_bn_act(intermediate, hidden, kernel, True, leaky)
                 self.aux_head = nn.Sequential(*first, nn.Conv2d(hidden, classes, 1))
             if form != "paper" or self.family != "hrnet-":
-                self.conv3x3_ocr = nn.Sequential(*conv_bn_act(final, 512, 3, form != "paper", leaky))
-                final = 512
-            self.ocr_distri_head = ObjectContext(final, form, leaky)
-            self.cls_head = nn.Conv2d(512, classes, 1)
+                self.conv3x3_ocr = nn.Sequential(*conv_bn_act(final, channels, 3, form != "paper", leaky))
+                final = channels
+            self.ocr_distri_head = ObjectContext(final, form, leaky, channels, head.get("keyChannels", 256))
+            self.cls_head = nn.Conv2d(channels, classes, 1)
         for path, module in self.named_modules():
             if isinstance(module, nn.BatchNorm2d) and not path.startswith("backbone"):
                 module.eps = head.get("epsilon", 1e-5)
@@ -134,8 +136,11 @@ class Segmenter(nn.Module):
         mean, std = (torch.tensor(v, dtype=torch.float64).reshape(1, 3, 1, 1) for v in IMAGENET)
         return (x / 255 - mean) / std
 
+    def dtype(self):
+        return next(self.parameters()).dtype
+
     def forward(self, image):
-        intermediate, final = self.backbone(self.normalise(image))
+        intermediate, final = self.backbone(self.normalise(image).to(self.dtype()))
         if hasattr(self, "last_layer"):
             return {"logits": self.last_layer(final)}
         if hasattr(self, "classifier"):
@@ -154,15 +159,21 @@ def official_name(key):
     return ".".join(parts)
 
 
-def run(case):
-    """Outputs (N, h, w, K) of one case, computed in float64 from the synthetic weights; and the parameter count."""
-    model = Segmenter(case).eval()
+def load(case):
+    """A network with its synthetic weights."""
+    model = Segmenter(case)
     state = {
         key: torch.from_numpy(synthetic.parameter(official_name(key), tuple(value.shape)))
         for key, value in model.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
     model.load_state_dict(state, strict=False)
+    return model
+
+
+def run(case):
+    """Outputs (N, h, w, K) of one case, computed in float64 from the synthetic weights; and the parameter count."""
+    model = load(case).eval()
     count = sum(math.prod(p.shape) for p in model.parameters())
     image = synthetic.image(case["batch"], case["height"], case["width"])
     with torch.no_grad():

@@ -6,6 +6,7 @@ import type { DataType, TensorType } from '../../lib/ir/tensor-type.js';
 import type { OcrForm } from '../../lib/models/contexts/ocr.js';
 import { modelConfig } from '../../lib/models/registry.js';
 import { parseSegmenterConfig, type SegmenterConfig } from '../../lib/models/segmenter.js';
+import * as specs from '../../lib/ops/index.js';
 import { operations } from '../../lib/ops/index.js';
 import { syntheticImage } from './synthetic-weights.js';
 
@@ -46,7 +47,7 @@ interface OperationEntry {
   readonly outputs: Readonly<Record<string, string>>;
 }
 
-interface NetworkEntry {
+export interface NetworkEntry {
   readonly name: string;
   readonly model: string;
   readonly form?: OcrForm;
@@ -60,46 +61,58 @@ interface NetworkEntry {
   readonly width: number;
 }
 
-export function goldenOperations(): GoldenOperation[] {
-  const tensors = readTensors('operations.safetensors');
+/** Cases of the operations of inference. */
+export const goldenOperations = (): GoldenOperation[] => readOperations('operations');
+
+/** Cases of the operations of training. */
+export const goldenTrainingOperations = (): GoldenOperation[] => readOperations('training-operations');
+
+function readOperations(stem: string): GoldenOperation[] {
+  const tensors = readTensors(`${stem}.safetensors`);
   const pick = (names: Readonly<Record<string, string>>) =>
     Object.fromEntries(Object.entries(names).map(([name, key]) => [name, tensors[key] as GoldenTensor]));
-  return (readJson('operations.json') as OperationEntry[]).map(
-    ({ name, op, attributes, inputs, outputs }) => {
-      const spec = operations.find((known) => known.name === op);
-      if (!spec) throw new Error(`${name}: no operation is called ${op}`);
-      return { name, spec, attributes, inputs: pick(inputs), outputs: pick(outputs) };
-    },
-  );
+  return (readJson(`${stem}.json`) as OperationEntry[]).map(({ name, op, attributes, inputs, outputs }) => {
+    const spec = operations.find((known) => known.name === op) ?? unlistedSpec(op);
+    if (!spec) throw new Error(`${name}: no operation is called ${op}`);
+    return { name, spec, attributes, inputs: pick(inputs), outputs: pick(outputs) };
+  });
 }
+
+/** A spec that no device runs yet still says which types fit. */
+const unlistedSpec = (name: string): AnyOpSpec | undefined =>
+  (specs as unknown as Readonly<Record<string, AnyOpSpec | undefined>>)[name];
 
 export function goldenNetworks(): GoldenNetwork[] {
   return (readJson('networks.json') as NetworkEntry[]).map((entry) => {
-    const { name, model, form, classes, backbone, context, alignCorners, batch, height, width } = entry;
-    const named = modelConfig(model, { classes, ...(form && { form }) });
-    const config = parseSegmenterConfig({
-      ...named,
-      backbone: { ...named.backbone, ...backbone },
-      context: { ...named.context, ...context },
-      alignCorners: alignCorners ?? named.alignCorners,
-    });
-    const image = syntheticImage(batch, height, width);
+    const { name, batch, height, width } = entry;
     return {
       name,
-      config,
+      config: segmenterConfig(entry),
       batch,
       height,
       width,
-      image,
+      image: syntheticImage(batch, height, width),
       outputs: readTensors(`networks/${name}.safetensors`),
     };
+  });
+}
+
+/** The configuration that networks.py builds from the same entry. */
+export function segmenterConfig(entry: NetworkEntry): SegmenterConfig {
+  const { model, form, classes, backbone, context, alignCorners } = entry;
+  const named = modelConfig(model, { classes, ...(form && { form }) });
+  return parseSegmenterConfig({
+    ...named,
+    backbone: { ...named.backbone, ...backbone },
+    context: { ...named.context, ...context },
+    alignCorners: alignCorners ?? named.alignCorners,
   });
 }
 
 /** Not every reader of the format knows U16, so 16-bit labels are stored in 32 bits. */
 const dataTypes: Readonly<Record<string, DataType>> = { F32: 'float32', U8: 'uint8', I32: 'uint16' };
 
-function readTensors(path: string): Record<string, GoldenTensor> {
+export function readTensors(path: string): Record<string, GoldenTensor> {
   using file = openSafetensors(fileURLToPath(urlOf(path)));
   return Object.fromEntries(
     [...file.tensors].map(([name, { dataType, shape }]) => [
@@ -110,4 +123,4 @@ function readTensors(path: string): Record<string, GoldenTensor> {
 }
 
 const urlOf = (path: string): URL => new URL(`../golden/${path}`, import.meta.url);
-const readJson = (path: string): unknown => JSON.parse(readFileSync(urlOf(path), 'utf8'));
+export const readJson = (path: string): unknown => JSON.parse(readFileSync(urlOf(path), 'utf8'));

@@ -55,7 +55,8 @@ export function syntheticImage(batch: number, height: number, width: number): Ui
   return Uint8Array.from(hashWords('image', batch * height * width * 3), (word) => word >>> 24);
 }
 
-function hashWords(name: string, count: number): Uint32Array {
+/** `count` 32-bit words from a name. */
+export function hashWords(name: string, count: number): Uint32Array {
   let start = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) start = Math.imul(start ^ byte, 0x01000193);
   const words = new Uint32Array(count);
