@@ -1,4 +1,4 @@
-import type { Graph, Value } from '../../lib/ir/graph.js';
+import type { Graph, StatePart, Value } from '../../lib/ir/graph.js';
 import { formatShape, sameShape } from '../../lib/ir/tensor-type.js';
 import type { OperationName } from '../../lib/ops/index.js';
 import { type ReferenceOp, type ReferenceTensor, referenceOps } from './reference-ops.js';
@@ -9,7 +9,10 @@ const referenceOf: Readonly<Record<OperationName, ReferenceOp>> = {
   ...referenceTrainingOps,
 };
 
-/** Runs a graph with the reference operations; `values` gives its inputs and parameters by name. Outputs by name. */
+/**
+ * Runs a graph with the reference operations; `values` gives its inputs, parameters and the parts of its state by name.
+ * Outputs by name.
+ */
 export function runReference(
   graph: Graph,
   values: Readonly<Record<string, ReferenceTensor>>,
@@ -24,6 +27,12 @@ export function runReference(
     known.set(value, tensor);
   };
   for (const { name, value } of [...graph.inputs, ...graph.parameters]) set(name, value, values[name]);
+  for (const { name, value, parts } of graph.states) {
+    // Blocks without parts start at zero, as on a device.
+    const whole = values[name] ?? wholeOf(value, parts, values);
+    set(name, value, whole);
+    for (const part of parts) set(part.name, part.value, values[part.name]);
+  }
   const get = (value: Value) => known.get(value) as ReferenceTensor;
   for (const { spec, inputs, attributes, outputs, path } of graph.nodes) {
     const given = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, get(value)]));
@@ -32,4 +41,14 @@ export function runReference(
       set(`${path}: ${spec.name} ${name}`, value, results[name]);
   }
   return Object.fromEntries(graph.outputs.map(({ name, value }) => [name, get(value)]));
+}
+
+function wholeOf(
+  { type }: Value,
+  parts: readonly StatePart[],
+  values: Readonly<Record<string, ReferenceTensor>>,
+): ReferenceTensor {
+  const data = new Float64Array(type.shape[0] as number);
+  for (const { name, offset } of parts) data.set(values[name]?.data ?? [], offset);
+  return { shape: type.shape, data };
 }

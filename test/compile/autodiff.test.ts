@@ -1,0 +1,144 @@
+import { expect } from 'chai';
+import { eliminateDead } from '../../lib/compile/passes/eliminate-dead.js';
+import type { Graph } from '../../lib/ir/graph.js';
+import { elementCount } from '../../lib/ir/tensor-type.js';
+import type { Transform } from '../../lib/optim/index.js';
+import { buildTrainingGraph, type TrainingGraphOptions } from '../../lib/train/training-graph.js';
+import { randomBytes, randomNumbers, randomTensor } from '../support/random.js';
+import { runReference } from '../support/reference-graph.js';
+import type { ReferenceTensor } from '../support/reference-ops.js';
+import { smallTrainedNetwork } from '../support/small-trained-network.js';
+
+const size = { batch: 2, height: 10, width: 12, classes: 3 };
+
+/** An optimiser that only shows the gradients. */
+const showGradients: Transform = (step, { report }) => {
+  report('gradients', step.gradients);
+  return step;
+};
+
+function trainingOf(options: Partial<TrainingGraphOptions> = {}) {
+  return buildTrainingGraph(smallTrainedNetwork(size), 'update', {
+    losses: { ignoreLabel: 255, classWeights: [1, 0.5, 2], labelSmoothing: 0.1 },
+    alignCorners: true,
+    labelSize: size,
+    labelType: 'uint8',
+    optimiser: showGradients,
+    groups: {},
+    ...options,
+  });
+}
+
+/** Values for everything that a training graph reads, by name. */
+function valuesOf(graph: Graph): Record<string, ReferenceTensor> {
+  const next = randomNumbers(7);
+  const values: Record<string, ReferenceTensor> = {
+    image: randomBytes([size.batch, size.height, size.width, 3], next),
+    labels: randomBytes([size.batch, size.height, size.width], next),
+    schedule: { shape: [2], data: Float64Array.of(0.1, 1) },
+  };
+  const { data } = values.labels as ReferenceTensor;
+  for (const [i, value] of data.entries()) data[i] = value < 40 ? 255 : value % size.classes;
+  for (const { parts } of graph.states)
+    for (const { name, value } of parts) {
+      const positive = /bn\d\.weight|\.1\.weight|running_var/.test(name);
+      values[name] = randomTensor(value.type.shape, next, positive ? 0.5 : -0.6, positive ? 1.5 : 0.6);
+    }
+  for (const { name, source } of graph.parameters)
+    if (source.kind === 'derived') {
+      const numbers = source.compute([]);
+      values[name] = { shape: [numbers.length], data: Float64Array.from(numbers) };
+    }
+  return values;
+}
+
+/** The sum of the losses, by a graph of the forward pass alone. */
+function lossOf(graph: Graph) {
+  const outputs = graph.outputs.filter(({ name }) => name.endsWith('Loss'));
+  const forward = eliminateDead({ ...graph, outputs, updates: [] });
+  return (values: Record<string, ReferenceTensor>): number =>
+    Object.values(runReference(forward, values)).reduce((sum, { data }) => sum + (data[0] as number), 0);
+}
+
+/** Compares the gradients of some entries of every parameter with central differences, in float64. */
+function expectGradients(training: ReturnType<typeof trainingOf>): void {
+  const { graph, arena } = training;
+  const values = valuesOf(graph);
+  const gradients = runReference(graph, values).gradients as ReferenceTensor;
+  const loss = lossOf(graph);
+  const scale = Math.max(...gradients.data.map(Math.abs));
+  const next = randomNumbers(3);
+  for (const { name, value, offset } of arena.parameters) {
+    const { data } = values[name] as ReferenceTensor;
+    for (let sample = 0; sample < 2; sample++) {
+      const i = Math.floor(next() * elementCount(value.type.shape));
+      const before = data[i] as number;
+      const step = 1e-6;
+      data[i] = before + step;
+      const above = loss(values);
+      data[i] = before - step;
+      const below = loss(values);
+      data[i] = before;
+      const difference = (above - below) / (2 * step);
+      // A step of 1e-6 leaves 1e-10 of the loss as rounding: 1e-4 of it in the quotient is far above.
+      expect(gradients.data[offset + i], `${name}[${i}]`).to.be.closeTo(
+        difference,
+        1e-6 * Math.max(1, scale),
+      );
+    }
+  }
+}
+
+describe('differentiation', () => {
+  it('agrees with central differences through a whole network', function () {
+    this.timeout(60_000);
+    expectGradients(trainingOf());
+  });
+
+  it('gives the same gradients, to the bit, where activations are computed again', () => {
+    const plain = trainingOf();
+    const again = trainingOf({ recompute: ['wide', 'deep', 'ocr_distri_head'] });
+    expect(again.graph.nodes.length).to.be.above(plain.graph.nodes.length);
+    const values = valuesOf(plain.graph);
+    const [expected, actual] = [plain, again].map(({ graph }) => runReference(graph, values).gradients);
+    expect(actual?.data).to.deep.equal(expected?.data);
+  });
+
+  it('recovers the inputs of batch norms to rounding', () => {
+    const plain = trainingOf();
+    const recovering = trainingOf({ recoverNormalisedInputs: true });
+    const recovered = recovering.graph.nodes.filter(({ attributes }) => attributes.recoversInput === true);
+    expect(recovered).not.to.have.length(0);
+    const values = valuesOf(plain.graph);
+    const [expected, actual] = [plain, recovering].map(
+      ({ graph }) => runReference(graph, values).gradients as ReferenceTensor,
+    ) as [ReferenceTensor, ReferenceTensor];
+    const scale = Math.max(...expected.data.map(Math.abs));
+    for (const [i, value] of expected.data.entries())
+      expect(Math.abs((actual.data[i] as number) - value)).to.be.below(1e-9 * scale);
+  });
+
+  it('adds gradients in the epilogue of the operation that computes the newer one', () => {
+    const { graph } = trainingOf();
+    const hosts = graph.nodes.filter(
+      ({ spec, inputs }) => spec.name === 'conv2dInputGradient' && inputs.residual,
+    );
+    expect(hosts).not.to.have.length(0);
+  });
+
+  it('names a parameter that no loss depends on', () => {
+    const network = smallTrainedNetwork(size);
+    const [logits] = network.outputs;
+    const cut = { ...network, outputs: [logits as (typeof network.outputs)[number]] };
+    expect(() =>
+      buildTrainingGraph({ ...cut, parameters: network.parameters }, 'update', {
+        losses: { ignoreLabel: 255 },
+        alignCorners: true,
+        labelSize: size,
+        labelType: 'uint8',
+        optimiser: showGradients,
+        groups: { learningRateScales: { nowhere: 10 } },
+      }),
+    ).to.throw('No parameter starts with "nowhere"');
+  });
+});
