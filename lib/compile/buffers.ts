@@ -18,7 +18,8 @@ export interface Place {
 
 /**
  * Decides which values share memory before any address is known: the parts of a concat are written where the concat wants
- * them, the parts of a join one behind the other, and an operation takes over the memory of the input that it may overwrite.
+ * them, the parts of a join one behind the other, slices of channels are read where they are, and an operation takes over
+ * the memory of the input that it may overwrite.
  * `inState` are values that lie in the device's state.
  */
 export function assignBuffers(
@@ -37,7 +38,9 @@ export function assignBuffers(
     const part = parts.get(value);
     const made = part
       ? partOf(place(part.whole, part.node), part)
-      : (takenOver(node, value, analysis, parts, places) ?? ownBuffer(value));
+      : (viewed(node, value, analysis, target, places) ??
+        takenOver(node, value, analysis, parts, places) ??
+        ownBuffer(value));
     made.buffer.values.push(value);
     places.set(value, made);
     return made;
@@ -109,7 +112,8 @@ function findSlices(
         !slices.has(whole) &&
         producer.spec.facts.writesSlices === true &&
         target.slicesFreely(producer, nameOf(producer.outputs, part)) &&
-        everyReaderSlices(part, concat, readers, target);
+        (readers.get(part) ?? []).filter((reader) => reader === concat).length === 1 &&
+        everyReaderSlices(part, readers, target);
       const offset = firstChannel * bytesPerElement(part.type.dataType);
       if (inPlace) slices.set(part, { node: concat, whole, offset });
       firstChannel += part.type.shape.at(-1) as number;
@@ -138,10 +142,8 @@ function findJoined(graph: Graph, { producers, external }: Analysis): Map<Value,
   return joined;
 }
 
-function everyReaderSlices(part: Value, concat: Node, readers: Analysis['readers'], target: Target): boolean {
-  const list = readers.get(part) ?? [];
-  if (list.filter((reader) => reader === concat).length !== 1) return false;
-  return list.every((reader) => {
+function everyReaderSlices(part: Value, readers: Analysis['readers'], target: Target): boolean {
+  return (readers.get(part) ?? []).every((reader) => {
     if (reader === undefined) return false;
     return Object.entries(reader.inputs)
       .filter(([, value]) => value === part)
@@ -151,6 +153,26 @@ function everyReaderSlices(part: Value, concat: Node, readers: Analysis['readers
 
 const nameOf = (values: Readonly<Record<string, Value>>, value: Value): string =>
   Object.entries(values).find(([, one]) => one === value)?.[0] as string;
+
+/** Where the result of a node that slices channels lies in its input; undefined for other nodes. */
+export function sliceOfInput(node: Node, places: ReadonlyMap<Value, Place>): Place | undefined {
+  const x = node.spec.facts.slicesChannels && node.inputs.x;
+  const whole = x && places.get(x);
+  if (!whole) return undefined;
+  const before = (node.attributes.first as number) * bytesPerElement(x.type.dataType);
+  return { ...whole, offset: whole.offset + before };
+}
+
+/** The place of a slice that can be read where it is. */
+function viewed(
+  node: Node,
+  value: Value,
+  { readers }: Analysis,
+  target: Target,
+  places: ReadonlyMap<Value, Place>,
+): Place | undefined {
+  return everyReaderSlices(value, readers, target) ? sliceOfInput(node, places) : undefined;
+}
 
 /** The place of the input that the node may overwrite, if this is the last time anybody reads it. */
 function takenOver(
@@ -165,11 +187,13 @@ function takenOver(
   if (!place || external.has(input) || parts.has(input)) return undefined;
   const sameType =
     input.type.dataType === value.type.dataType && sameShape(input.type.shape, value.type.shape);
+  const dense = place.pixelStride === input.type.shape.at(-1);
   // Neither this input nor anything else in its buffer may be read later.
   const now = position.get(node) as number;
   const last = place.buffer.values.every((other) =>
     readers.get(other)?.every((reader) => reader !== undefined && (position.get(reader) as number) <= now),
   );
-  const once = readers.get(input)?.filter((reader) => reader === node).length === 1;
-  return sameType && last && once ? place : undefined;
+  const once =
+    Object.values(node.inputs).filter((other) => places.get(other)?.buffer === place.buffer).length === 1;
+  return sameType && dense && last && once ? place : undefined;
 }

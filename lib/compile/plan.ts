@@ -1,7 +1,7 @@
 import { OcrnetError } from '../errors.js';
 import { type Graph, type Node, stateValues, type Value } from '../ir/graph.js';
 import { elementCount } from '../ir/tensor-type.js';
-import { assignBuffers, type Buffer, type Place } from './buffers.js';
+import { assignBuffers, type Buffer, type Place, sliceOfInput } from './buffers.js';
 import { encodePlan, type PlanLayout, type PlannedStep, type PlannedTensor, unchosen } from './encode.js';
 import { type Lifetime, type Placement, placeLifetimes } from './memory.js';
 import { placeState, type StatePlace } from './state.js';
@@ -182,9 +182,18 @@ function plannedStep(
   };
 }
 
-/** A join, or a concat all of whose parts were written in place: nothing is left to do. */
+/** A join, a concat all of whose parts were written in place, or a slice that is read in place: nothing is left to do. */
 function isDone(node: Node, places: ReadonlyMap<Value, Place>): boolean {
   if (node.spec.facts.joins) return true;
+  if (node.spec.facts.slicesChannels) {
+    const [place, slice] = [places.get(node.outputs.y as Value), sliceOfInput(node, places)];
+    return (
+      place !== undefined &&
+      place.buffer === slice?.buffer &&
+      place.offset === slice.offset &&
+      place.pixelStride === slice.pixelStride
+    );
+  }
   if (!node.spec.facts.concatenatesChannels) return false;
   const whole = places.get(node.outputs.y as Value)?.buffer;
   return (

@@ -33,6 +33,8 @@ export interface OpFacts {
   readonly writesSlices?: true;
   /** A copy of its inputs side by side in the channels: it need not run where they can be written in place. */
   readonly concatenatesChannels?: true;
+  /** y is the channels of x from the attribute `first` on: it need not run where all who read y can read a slice of x. */
+  readonly slicesChannels?: true;
   /** Any number of inputs, named 0, 1, …, one behind the other: they are always written in place. */
   readonly joins?: true;
   /** A pass always replaces it before a device sees it. */

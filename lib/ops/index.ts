@@ -54,6 +54,13 @@ export const trainingOperations: readonly AnyOpSpec[] = [
   batchNormGradient,
   activateGradient,
   channelSums,
+  resizeBilinearGradient,
+  distributeRegions,
+  scoreRegions,
+  attendRegionsGradient,
+  spatialSoftmaxGradient,
+  maxPool2dGradient,
+  adaptiveAveragePool2dGradient,
 ].map(erase);
 
 /** Every operation. The position is its code in an encoded plan; `npm run generate` writes the C++ side of this list. */
@@ -78,10 +85,17 @@ export type InferenceOperationName =
 
 export type TrainingOperationName =
   | (typeof activateGradient)['name']
+  | (typeof adaptiveAveragePool2dGradient)['name']
+  | (typeof attendRegionsGradient)['name']
   | (typeof batchNormGradient)['name']
   | (typeof batchNormTraining)['name']
   | (typeof channelSums)['name']
-  | (typeof join)['name'];
+  | (typeof distributeRegions)['name']
+  | (typeof join)['name']
+  | (typeof maxPool2dGradient)['name']
+  | (typeof resizeBilinearGradient)['name']
+  | (typeof scoreRegions)['name']
+  | (typeof spatialSoftmaxGradient)['name'];
 
 export type OperationName = InferenceOperationName | TrainingOperationName;
 

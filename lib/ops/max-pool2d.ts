@@ -29,25 +29,27 @@ export const maxPool2d = defineOp({
     };
   },
   flops: (_inputs, { y }, { kernel }) => elementCount(y.shape) * kernel * kernel,
-  gradient: ({ inputs: { x }, outputs: { y }, attributes, outputGradients: { y: dy }, add }) => ({
-    x: dy && add(maxPool2dGradient, { x, y, dy }, attributes).dx,
+  gradient: ({ inputs: { x }, attributes, outputGradients: { y: dy }, add }) => ({
+    x: dy && add(maxPool2dGradient, { x, dy }, attributes).dx,
   }),
 });
 
-/** dx: each dy goes to the first pixel of its window, row by row, that holds the maximum y. */
+/**
+ * dx: each dy goes to the pixel of its window whose x is the maximum: row by row the first one, but the last NaN where there
+ * is any, as in PyTorch. The maxima are found anew, so that y need not be kept.
+ */
 export const maxPool2dGradient = defineOp({
   name: 'maxPool2dGradient',
   summary: 'gradient of the maximum over windows',
-  inputs: ['x', 'y', 'dy'],
+  inputs: ['x', 'dy'],
   optionalInputs: [],
   outputs: ['dx'],
   attributes: { kernel: int, stride: int, padding: int, ceilMode: bool },
-  facts: { readsSlices: ['x', 'y', 'dy'], writesSlices: true },
-  infer({ x, y, dy }, attributes) {
-    requireSameType(maxPool2d.infer({ x }, attributes).y, y, 'the maximum of x and y');
-    requireSameType(y, dy, 'y and dy');
+  facts: { readsSlices: ['x', 'dy'], writesSlices: true },
+  infer({ x, dy }, attributes) {
+    requireSameType(maxPool2d.infer({ x }, attributes).y, dy, 'y and dy');
     return { dx: x };
   },
-  flops: ({ y }, _outputs, { kernel }) => elementCount(y.shape) * kernel * kernel,
+  flops: ({ dy }, _outputs, { kernel }) => elementCount(dy.shape) * kernel * kernel,
   gradient: notDifferentiable, // first derivatives alone
 });

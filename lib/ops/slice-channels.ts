@@ -11,7 +11,7 @@ export const sliceChannels = defineOp({
   optionalInputs: [],
   outputs: ['y'],
   attributes: { first: int, count: int },
-  facts: { readsSlices: ['x'], writesSlices: true },
+  facts: { slicesChannels: true, readsSlices: ['x'], writesSlices: true },
   infer({ x }, { first, count }) {
     const [batch, height, width, channels] = nhwc(x, 'x');
     requirePositive({ count });

@@ -55,4 +55,54 @@ std::vector<TensorType> infer(const ChannelSumsAttributes&, Inputs in) {
   return {{DataType::float32, 1, {x.channels(), 1, 1, 1}}};
 }
 
+std::vector<TensorType> infer(const ResizeBilinearGradientAttributes& a, Inputs in) {
+  const TensorInfo& dy = activation(in[0]);
+  requirePositive({a.height, a.width}, "height and width");
+  return {nhwc(dy.dataType, dy.shape[0], a.height, a.width, dy.channels())};
+}
+
+std::vector<TensorType> infer(const AdaptiveAveragePool2dGradientAttributes& a, Inputs in) {
+  const TensorInfo& dy = activation(in[0]);
+  requirePositive({a.height, a.width}, "height and width");
+  return {nhwc(dy.dataType, dy.shape[0], a.height, a.width, dy.channels())};
+}
+
+std::vector<TensorType> infer(const MaxPool2dGradientAttributes& a, Inputs in) {
+  const TensorType y = infer(MaxPool2dAttributes{a.kernel, a.stride, a.padding, a.ceilMode}, in.first(1))[0];
+  require(typeOf(*in[1]) == y, ("expected dy of the maximum's type " + formatType(y)).c_str(), *in[1]);
+  return {typeOf(*in[0])};
+}
+
+std::vector<TensorType> infer(const SpatialSoftmaxGradientAttributes&, Inputs in) {
+  const TensorInfo& regions = activation(in[0]);
+  require(regions.dataType == DataType::float32 && typeOf(regions) == typeOf(*in[1]),
+          "expected regions and dRegions of one type in float32", regions, *in[1]);
+  return {typeOf(regions)};
+}
+
+std::vector<TensorType> infer(const DistributeRegionsAttributes&, Inputs in) {
+  const TensorInfo& regions = activation(in[0]);
+  const TensorInfo& vectors = activation(in[1]);
+  const auto [batch, height, width, classes] = regions.shape;
+  require(regions.dataType == DataType::float32 &&
+              typeOf(vectors) == nhwc(vectors.dataType, batch, classes, 1, vectors.channels()),
+          "expected float32 regions (N, H, W, K) and vectors (N, K, 1, C)", regions, vectors);
+  return {nhwc(vectors.dataType, batch, height, width, vectors.channels())};
+}
+
+std::vector<TensorType> infer(const ScoreRegionsAttributes&, Inputs in) {
+  const TensorInfo& features = activation(in[0]);
+  const TensorInfo& vectors = activation(in[1]);
+  const auto [batch, height, width, channels] = features.shape;
+  require(typeOf(vectors) == nhwc(features.dataType, batch, vectors.shape[1], 1, channels),
+          "expected features (N, H, W, C) and vectors (N, K, 1, C)", features, vectors);
+  return {nhwc(DataType::float32, batch, height, width, vectors.shape[1])};
+}
+
+std::vector<TensorType> infer(const AttendRegionsGradientAttributes& a, Inputs in) {
+  const TensorType y = infer(AttendRegionsAttributes{a.scale, Activation::none, 0}, in.first(3))[0];
+  require(typeOf(*in[3]) == y, ("expected dy of the attention's type " + formatType(y)).c_str(), *in[3]);
+  return {typeOf(*in[0]), typeOf(*in[1]), typeOf(*in[2])};
+}
+
 }  // namespace ocrnet::rules

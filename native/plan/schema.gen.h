@@ -13,7 +13,7 @@
 namespace ocrnet {
 
 inline constexpr std::uint32_t kPlanFormatVersion = 2;
-inline constexpr std::uint32_t kSchemaFingerprint = 0x8883e11d;
+inline constexpr std::uint32_t kSchemaFingerprint = 0x6df0f77d;
 
 enum class Opcode : std::uint32_t {
   normalizeImage,
@@ -36,6 +36,13 @@ enum class Opcode : std::uint32_t {
   batchNormGradient,
   activateGradient,
   channelSums,
+  resizeBilinearGradient,
+  distributeRegions,
+  scoreRegions,
+  attendRegionsGradient,
+  spatialSoftmaxGradient,
+  maxPool2dGradient,
+  adaptiveAveragePool2dGradient,
 };
 
 /// bytes to normalised activations
@@ -165,7 +172,46 @@ struct ActivateGradientAttributes {
 struct ChannelSumsAttributes {
 };
 
-using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes>;
+/// gradient of the bilinear resize
+struct ResizeBilinearGradientAttributes {
+  std::int32_t height;
+  std::int32_t width;
+  bool alignCorners;
+};
+
+/// region vectors mixed by pixel
+struct DistributeRegionsAttributes {
+};
+
+/// inner products of pixels and region vectors
+struct ScoreRegionsAttributes {
+};
+
+/// gradients of the attention over regions
+struct AttendRegionsGradientAttributes {
+  float scale;
+};
+
+/// gradient of the softmax over the pixels
+struct SpatialSoftmaxGradientAttributes {
+  float scale;
+};
+
+/// gradient of the maximum over windows
+struct MaxPool2dGradientAttributes {
+  std::int32_t kernel;
+  std::int32_t stride;
+  std::int32_t padding;
+  bool ceilMode;
+};
+
+/// gradient of the mean over a grid of cells
+struct AdaptiveAveragePool2dGradientAttributes {
+  std::int32_t height;
+  std::int32_t width;
+};
+
+using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, ResizeBilinearGradientAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes>;
 
 /// Every operation that a device runs: the others are compiled away. X(name) for each.
 #define OCRNET_EXECUTABLE_OPS(X) \
@@ -186,7 +232,14 @@ using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, Batc
   X(batchNormTraining) \
   X(batchNormGradient) \
   X(activateGradient) \
-  X(channelSums)
+  X(channelSums) \
+  X(resizeBilinearGradient) \
+  X(distributeRegions) \
+  X(scoreRegions) \
+  X(attendRegionsGradient) \
+  X(spatialSoftmaxGradient) \
+  X(maxPool2dGradient) \
+  X(adaptiveAveragePool2dGradient)
 
 struct FieldSchema {
   std::string_view name;
@@ -275,6 +328,27 @@ inline const std::vector<OpSchema>& opSchemas() {
     {"channelSums", {"x", "other"}, 1, {"y"},
      {},
      -1, {-1}, {true, true}, false, false},
+    {"resizeBilinearGradient", {"dy"}, 1, {"dx"},
+     {{"height", 0}, {"width", 0}, {"alignCorners", 2}},
+     -1, {-1}, {true}, true, false},
+    {"distributeRegions", {"regions", "vectors"}, 2, {"y"},
+     {},
+     -1, {-1}, {false, false}, true, false},
+    {"scoreRegions", {"features", "vectors"}, 2, {"scores"},
+     {},
+     -1, {-1}, {true, false}, false, false},
+    {"attendRegionsGradient", {"query", "key", "value", "dy"}, 4, {"dQuery", "dKey", "dValue"},
+     {{"scale", -1}},
+     -1, {-1, -1, -1}, {true, false, false, true}, false, false},
+    {"spatialSoftmaxGradient", {"regions", "dRegions"}, 2, {"dLogits"},
+     {{"scale", -1}},
+     1, {-1}, {false, false}, false, false},
+    {"maxPool2dGradient", {"x", "dy"}, 2, {"dx"},
+     {{"kernel", 0}, {"stride", 0}, {"padding", 0}, {"ceilMode", 2}},
+     -1, {-1}, {true, true}, true, false},
+    {"adaptiveAveragePool2dGradient", {"dy"}, 1, {"dx"},
+     {{"height", 0}, {"width", 0}},
+     -1, {-1}, {true}, true, false},
   };
   return schemas;
 }
@@ -322,6 +396,20 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
       return ActivateGradientAttributes{static_cast<Activation>(words[0]), std::bit_cast<float>(words[1])};
     case Opcode::channelSums:
       return ChannelSumsAttributes{};
+    case Opcode::resizeBilinearGradient:
+      return ResizeBilinearGradientAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), words[2] != 0};
+    case Opcode::distributeRegions:
+      return DistributeRegionsAttributes{};
+    case Opcode::scoreRegions:
+      return ScoreRegionsAttributes{};
+    case Opcode::attendRegionsGradient:
+      return AttendRegionsGradientAttributes{std::bit_cast<float>(words[0])};
+    case Opcode::spatialSoftmaxGradient:
+      return SpatialSoftmaxGradientAttributes{std::bit_cast<float>(words[0])};
+    case Opcode::maxPool2dGradient:
+      return MaxPool2dGradientAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), words[3] != 0};
+    case Opcode::adaptiveAveragePool2dGradient:
+      return AdaptiveAveragePool2dGradientAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1])};
   }
   return {};
 }

@@ -14,6 +14,7 @@ import {
   concat,
   conv2d,
   resizeBilinear,
+  sliceChannels,
   spatialSoftmax,
 } from '../../lib/ops/index.js';
 
@@ -193,6 +194,42 @@ describe('planning', () => {
     g.output('y', conv(g.at('conv'), both, 3));
     const { layout } = compile(g.build(), { target: abstractTarget, precision: 'float32' });
     expect(layout.steps.map(({ spec }) => spec.name)).to.include('concat');
+  });
+
+  const sliced = (use: (g: GraphBuilder, wide: Value, slice: Value) => void) => {
+    const g = new GraphBuilder();
+    const wide = relu(g.at('wide'), input(g, 'x', [1, 4, 4, 8]));
+    use(g, wide, g.at('slice').add(sliceChannels, { x: wide }, { first: 3, count: 5 }).y);
+    const { layout } = compile(g.build(), { target: abstractTarget, precision: 'float32' });
+    return { layout, names: layout.steps.map(({ path }) => path) };
+  };
+
+  it('reads a slice of channels where it is and drops the step', () => {
+    const { layout, names } = sliced((g, _, slice) => g.output('y', conv(g.at('conv'), slice, 3)));
+    expect(names).to.deep.equal(['wide', 'conv']);
+    const [wide, slice] = [layout.steps[0]?.outputs[0], layout.steps[1]?.inputs[0]].map(
+      (i) => layout.tensors[i as number],
+    );
+    expect(slice?.pixelStride).to.equal(8);
+    expect((slice?.offset as number) - (wide?.offset as number)).to.equal(3 * 4);
+    expect(layout.arenaBytes).to.equal(4 * 4 * 8 * 4);
+  });
+
+  it('overwrites what a slice lies in only when the slice is not needed any more', () => {
+    const build = (sliceFirst: boolean) => {
+      const { layout } = sliced((g, wide, slice) => {
+        const ofSlice = () => g.output('p', conv(g.at('p'), relu(g.at('ofSlice'), slice), 3));
+        if (sliceFirst) ofSlice();
+        g.output('q', conv(g.at('q'), relu(g.at('ofWide'), wide), 3));
+        if (!sliceFirst) ofSlice();
+      });
+      const output = (path: string) =>
+        layout.tensors[layout.steps.find((step) => step.path === path)?.outputs[0] as number];
+      expect(output('ofSlice')?.pixelStride, 'the slice is not overwritten itself').to.equal(5);
+      return output('ofWide')?.offset === output('wide')?.offset;
+    };
+    expect(build(true)).to.equal(true);
+    expect(build(false)).to.equal(false);
   });
 
   it('lets a residual be overwritten only by its last reader', () => {

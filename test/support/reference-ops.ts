@@ -29,14 +29,17 @@ export const make = (shape: Shape): ReferenceTensor => ({
 export const four = ({ shape }: ReferenceTensor): Four => shape as unknown as Four;
 
 /** Element (a, b, c, d) of a tensor with four axes. */
-function at({ shape, data }: ReferenceTensor, a: number, b: number, c: number, d: number): number {
+export function at({ shape, data }: ReferenceTensor, a: number, b: number, c: number, d: number): number {
   // Indexed, not destructured: this is where the time goes.
   const index = (a * (shape[1] as number) + b) * (shape[2] as number) + c;
   return data[index * (shape[3] as number) + d] as number;
 }
 
 /** A tensor filled from its indices. */
-function fill(shape: Four, value: (n: number, y: number, x: number, c: number) => number): ReferenceTensor {
+export function fill(
+  shape: Four,
+  value: (n: number, y: number, x: number, c: number) => number,
+): ReferenceTensor {
   const result = make(shape);
   let i = 0;
   for (let n = 0; n < shape[0]; n++)
@@ -349,7 +352,7 @@ const resizeArgmax: Reference<{ logits: R }, { height: number; width: number; al
   return { labels, confidence };
 };
 
-type R = ReferenceTensor;
+export type R = ReferenceTensor;
 export type Epilogue = { activation: Activation; negativeSlope: number };
 /** An operation with its inputs and attributes typed; `referenceOps` forgets them, as graphs do. */
 export type Reference<I, A> = (inputs: I, attributes: A) => Record<string, ReferenceTensor>;

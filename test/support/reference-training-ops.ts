@@ -7,6 +7,8 @@ import {
   channelSums,
 } from './reference-normalisation.js';
 import { erase, type ReferenceOp } from './reference-ops.js';
+import { referenceRegionGradients } from './reference-region-gradients.js';
+import { referenceWindowGradients } from './reference-window-gradients.js';
 
 /** The operations of training in plain loops over float64: see reference-ops.ts. */
 
@@ -28,4 +30,6 @@ export const referenceTrainingOps = {
   batchNormGradient: erase(batchNormGradient),
   activateGradient: erase(activateGradient),
   channelSums: erase(channelSums),
+  ...referenceRegionGradients,
+  ...referenceWindowGradients,
 } satisfies Record<TrainingOperationName, ReferenceOp>;

@@ -1,13 +1,10 @@
+#include "core/cells.h"
 #include "cpu/kernels/epilogue.h"
 #include "cpu/kernels/table.h"
 
 namespace ocrnet::cpu::OCRNET_ISA {
 
 namespace {
-
-Range cellOf(std::int64_t i, std::int64_t cells, std::int64_t size) {
-  return {i * size / cells, ((i + 1) * size + cells - 1) / cells};
-}
 
 /// The mean of `vectors` vectors of channels over one cell. Each image row is summed by itself: the error
 /// then grows with the cell's sides, not with its area.

@@ -1,36 +1,13 @@
 // A block of pixels at a time: relation = query · keyᵀ, softmax over the classes, y = relation · value. The
 // relation of a block stays in the cache.
 
-#include <limits>
-
 #include "cpu/kernels/epilogue.h"
-#include "cpu/kernels/product.h"
+#include "cpu/kernels/relation.h"
 #include "cpu/kernels/table.h"
-#include "cpu/simd-exp.h"
 
 namespace ocrnet::cpu::OCRNET_ISA {
 
 namespace {
-
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-std::int64_t roundedClasses(const AttendRegions& a) { return (a.classes + kLanes - 1) / kLanes * kLanes; }
-
-/// Softmax over the first `classes` of a row of whole vectors.
-void softmax(float* row, std::int64_t classes) {
-  const std::int64_t padded = (classes + kLanes - 1) / kLanes * kLanes;
-  for (std::int64_t k = classes; k < padded; ++k) row[k] = -kInfinity;
-  Vec maxima = broadcast(-kInfinity), sums = zero();
-  for (std::int64_t k = 0; k < padded; k += kLanes) maxima = max(maxima, load(row + k));
-  const Vec maximum = broadcast(reduce(maxima, [](float a, float b) { return a > b ? a : b; }));
-  for (std::int64_t k = 0; k < padded; k += kLanes) {
-    const Vec power = exp(sub(load(row + k), maximum));
-    store(row + k, power);
-    sums = add(sums, power);
-  }
-  const Vec factor = broadcast(1 / reduce(sums, [](float a, float b) { return a + b; }));
-  for (std::int64_t k = 0; k < padded; k += kLanes) store(row + k, mul(load(row + k), factor));
-}
 
 /// Queries as float32: where they are, or converted.
 const float* floatQueries(const AttendRegions&, const float* queries, std::int64_t,
@@ -48,26 +25,15 @@ const float* floatQueries(const AttendRegions& a, const BFloat16* queries, std::
   return a.queries;
 }
 
-/// relation (pixels, padded classes) = softmax(scale · query · keyᵀ)
-void relate(const AttendRegions& a, const float* queries, std::int64_t stride, std::int64_t pixels) {
-  const std::int64_t paddedClasses = roundedClasses(a);
-  const Vec scale = broadcast(a.scale);
-  product(queries, stride, pixels, a.packedKey, a.depth, a.classes,
-          [&](std::int64_t pixel, std::int64_t k, Vec sum) {
-            store(a.relation + pixel * paddedClasses + k, mul(scale, sum));
-          });
-  for (std::int64_t i = 0; i < pixels; ++i) softmax(a.relation + i * paddedClasses, a.classes);
-}
-
 template <class T>
 void attendBlock(const AttendRegions& a, std::int64_t firstPixel, std::int64_t pixels) {
   std::int64_t stride = a.query.stride;
   const T* const query = static_cast<const T*>(a.query.data) + firstPixel * stride;
   const float* const queries = floatQueries(a, query, pixels, &stride);
-  relate(a, queries, stride, pixels);
+  relate(queries, stride, pixels, a.packedKey, a.depth, a.classes, a.scale, a.relation);
 
   T* const y = static_cast<T*>(a.y.data) + firstPixel * a.y.stride;
-  product(a.relation, roundedClasses(a), pixels, a.packedValue, a.classes, a.channels,
+  product(a.relation, wholeVectors(a.classes), pixels, a.packedValue, a.classes, a.channels,
           [&](std::int64_t pixel, std::int64_t c, Vec sum) {
             T* const out = y + pixel * a.y.stride + c;
             if (c + kLanes <= a.channels) return store(out, activated(sum, a.epilogue), Whole{});

@@ -82,6 +82,30 @@ struct ResizeBilinear {
   float* keptRows;         // scratch of one thread: (2, tileWidth, channels)
 };
 
+struct ResizeBilinearGradient {
+  std::int64_t height, width, outputHeight, outputWidth, channels;  // of x, and the outputs' of y
+  const BilinearTap* rows;                                          // (outputHeight)
+  const BilinearShare* columns;                                     // (width)
+  const float* columnWeights;
+  Source dy;
+  Target dx;
+};
+
+struct MaxPool2dGradient {
+  std::int64_t height, width, outputHeight, outputWidth, channels;
+  std::int64_t kernel, stride, padding;
+  Source x, dy;
+  Target dx;
+};
+
+struct AdaptiveAveragePool2dGradient {
+  DataType type;
+  std::int64_t height, width, outputHeight, outputWidth, channels;  // of x, and the outputs' of y
+  const float* shares;  // (outputHeight, outputWidth): of a pixel in the mean of a cell
+  Source dy;
+  Target dx;
+};
+
 struct SpatialSoftmax {
   DataType type;
   std::int64_t classes;
@@ -89,6 +113,14 @@ struct SpatialSoftmax {
   Source logits;
   float* regions;  // (pixels, classes)
   float* rows;     // scratch of one thread: (2, classes · kMostLanes)
+};
+
+struct SpatialSoftmaxGradient {
+  std::int64_t classes;
+  float scale;
+  const float *regions, *dRegions;  // (pixels, classes)
+  float* dLogits;                   // (pixels, classes)
+  float* row;                       // scratch of one thread: (classes · kMostLanes)
 };
 
 struct AggregateRegions {
@@ -112,6 +144,28 @@ struct AttendRegions {
   float* queries;   // scratch of one thread: (kAttendedPixels, depth), where the queries are bfloat16
 };
 inline constexpr std::int64_t kAttendedPixels = 48;
+
+struct AttendRegionsGradient {
+  std::int64_t depth, classes, channels;
+  float scale;
+  Source query, dy;
+  const float *packedKey, *packedValue;  // transposed, of the image, see packPanels
+  const float* packedKeyRows;            // not transposed
+  Target dQuery;                         // data is null where nobody reads it, as below
+  float *dKey, *dValue;                  // sums: (classes, depth) and (classes, channels) of whole vectors
+  std::int64_t paddedDepth, paddedChannels;
+  float *relation, *scores;  // scratch of one thread: (kAttendedPixels, padded classes) each
+};
+
+/// y (pixels, columns) = x (pixels, depth) · a matrix in panels, see packPanels.
+struct PixelProduct {
+  DataType outputType;
+  std::int64_t depth, columns;
+  const float* x;
+  std::int64_t stride;  // of x
+  const float* panels;
+  Target y;
+};
 
 struct ResizeArgmax {
   std::int64_t height, width, outputHeight, outputWidth, classes;
@@ -172,10 +226,18 @@ struct Kernels {
   /// Channels of one output pixel (counted over the batch).
   void (*adaptiveAveragePool2d)(const AdaptiveAveragePool2d&, std::int64_t pixel, Range channels);
   void (*resizeBilinear)(const ResizeBilinear&, Range rows);
+  /// Rows of the batch's dx, as for the other gradients on rows.
+  void (*resizeBilinearGradient)(const ResizeBilinearGradient&, Range rows);
+  void (*maxPool2dGradient)(const MaxPool2dGradient&, Range rows);
+  void (*adaptiveAveragePool2dGradient)(const AdaptiveAveragePool2dGradient&, Range rows);
   /// regions = exp(scale · logits − maximum) over a block of pixels, with its maximum and sum (classes).
   void (*exponentiateRegions)(const SpatialSoftmax&, Range pixels, float* maximum, float* sum);
   /// regions *= factor (classes).
   void (*scaleRegions)(const SpatialSoftmax&, Range pixels, const float* factor);
+  /// sum (classes) = regions · dRegions over a block of pixels.
+  void (*sumRegionGradients)(const SpatialSoftmaxGradient&, Range pixels, float* sum);
+  /// dLogits of a block of pixels from the sums (classes) over the image.
+  void (*spatialSoftmaxGradient)(const SpatialSoftmaxGradient&, Range pixels, const float* sum);
   /// sums = regionsᵀ · features over some pixels.
   void (*aggregateRegions)(const AggregateRegions&, Range pixels);
   /// Some classes of y (classes, channels) = the total of `count` consecutive sums, in their order.
@@ -185,6 +247,9 @@ struct Kernels {
   void (*packPanels)(DataType type, const void* matrix, std::int64_t rows, std::int64_t columns,
                      bool transpose, float* panels);
   void (*attendRegions)(const AttendRegions&, Range pixels);
+  /// dQuery of some pixels, and their sums of dKey and dValue.
+  void (*attendRegionsGradient)(const AttendRegionsGradient&, Range pixels);
+  void (*pixelProduct)(const PixelProduct&, Range pixels);
   void (*resizeArgmax)(const ResizeArgmax&, Range rows);
   void (*activationGradient)(const ActivationGradient&, Range pixels);
   /// Over some pixels, for some channels: sums += the terms. From here on, vectors of sums are as long as the

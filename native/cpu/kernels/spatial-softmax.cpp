@@ -1,36 +1,15 @@
-// Softmax over the pixels of each class. kLanes pixels are as many vectors as there are classes, and lane j
-// of vector v always belongs to class (v · kLanes + j) mod classes: maxima, sums and factors are kept in a
-// row of that length, so that every lane works however few the classes are.
+// Softmax over the pixels of each class; maxima, sums and factors in rows, see region-rows.h.
 
-#include <cstring>
 #include <limits>
 
 #include "cpu/kernels/epilogue.h"
+#include "cpu/kernels/region-rows.h"
 #include "cpu/kernels/table.h"
 #include "cpu/simd-exp.h"
 
 namespace ocrnet::cpu::OCRNET_ISA {
 
 namespace {
-
-/// values (classes), kLanes times one after another.
-void repeat(const float* values, std::int64_t classes, float* row) {
-  for (int i = 0; i < kLanes; ++i) std::memcpy(row + i * classes, values, classes * sizeof(float));
-}
-
-void fill(float* row, std::int64_t count, float value) {
-  for (std::int64_t i = 0; i < count; ++i) row[i] = value;
-}
-
-/// body(region values, offset in the row, lanes) for each vector of the block.
-template <class Body>
-void eachRegionVector(const SpatialSoftmax& s, Range pixels, const Body& body) {
-  for (std::int64_t pixel = pixels.first; pixel < pixels.end; pixel += kLanes) {
-    const std::int64_t inside = pixels.end - pixel < kLanes ? pixels.end - pixel : kLanes;
-    float* const group = s.regions + pixel * s.classes;
-    eachVector(inside * s.classes, [&](std::int64_t i, auto lanes) { body(group + i, i, lanes); });
-  }
-}
 
 template <class T>
 void scaleLogits(const SpatialSoftmax& s, Range pixels) {
@@ -55,8 +34,8 @@ void exponentiateRegions(const SpatialSoftmax& s, Range pixels, float* maximum, 
   withFloatType(s.type, [&](auto type) { scaleLogits<decltype(type)>(s, pixels); });
 
   fill(maxima, rowLength, -std::numeric_limits<float>::infinity());
-  eachRegionVector(s, pixels, [&](const float* value, std::int64_t i, auto lanes) {
-    store(maxima + i, max(load(maxima + i), load(value, lanes)), lanes);
+  eachRegionVector(s.classes, pixels, [&](std::int64_t at, std::int64_t i, auto lanes) {
+    store(maxima + i, max(load(maxima + i), load(s.regions + at, lanes)), lanes);
   });
   for (std::int64_t c = 0; c < s.classes; ++c) {
     maximum[c] = maxima[c];
@@ -69,21 +48,18 @@ void exponentiateRegions(const SpatialSoftmax& s, Range pixels, float* maximum, 
   repeat(sum, s.classes, maxima);
 
   fill(sums, rowLength, 0);
-  eachRegionVector(s, pixels, [&](float* value, std::int64_t i, auto lanes) {
-    const Vec power = exp(sub(load(value, lanes), load(maxima + i)));
-    store(value, power, lanes);
+  eachRegionVector(s.classes, pixels, [&](std::int64_t at, std::int64_t i, auto lanes) {
+    const Vec power = exp(sub(load(s.regions + at, lanes), load(maxima + i)));
+    store(s.regions + at, power, lanes);
     store(sums + i, add(load(sums + i), power), lanes);
   });
-  for (std::int64_t c = 0; c < s.classes; ++c) {
-    sum[c] = 0;
-    for (int j = 0; j < kLanes; ++j) sum[c] += sums[j * s.classes + c];
-  }
+  sumRow(sums, s.classes, sum);
 }
 
 void scaleRegions(const SpatialSoftmax& s, Range pixels, const float* factor) {
   repeat(factor, s.classes, s.rows);
-  eachRegionVector(s, pixels, [&](float* value, std::int64_t i, auto lanes) {
-    store(value, mul(load(value, lanes), load(s.rows + i)), lanes);
+  eachRegionVector(s.classes, pixels, [&](std::int64_t at, std::int64_t i, auto lanes) {
+    store(s.regions + at, mul(load(s.regions + at, lanes), load(s.rows + i)), lanes);
   });
 }
 

@@ -1,28 +1,24 @@
 // regionsᵀ · features, the pixels cut into chunks with a sum each. The chunks do not depend on the number of
 // threads and their sums are added in their order, so neither does the result.
 
-#include <algorithm>
-
 #include "cpu/ops/direct.h"
+#include "cpu/ops/pixel-blocks.h"
 #include "cpu/parallel.h"
 
 namespace ocrnet::cpu {
 
 namespace {
 
-constexpr std::int64_t kMostChunks = 32, kLeastChunkPixels = 512;
+/// Of one image.
+struct Chunks : PixelBlocks {
+  std::int64_t classes, paddedChannels;
 
-struct Chunks {
-  std::int64_t imagePixels, classes, paddedChannels;
-
-  std::int64_t pixels() const { return std::max(kLeastChunkPixels, divideUp(imagePixels, kMostChunks)); }
-  std::int64_t count() const { return divideUp(imagePixels, pixels()); }
   std::int64_t floats() const { return classes * paddedChannels; }
 };
 
 Chunks chunksOf(const StepDescription& step) {
   const TensorInfo& features = *step.input(1);
-  return {features.shape[1] * features.shape[2], step.input(0)->channels(),
+  return {fewBlocks(1, features.shape[1] * features.shape[2]), step.input(0)->channels(),
           roundUp(features.channels(), kMostLanes)};
 }
 
@@ -50,9 +46,8 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
         for (std::int64_t i = range.first; i < range.end; ++i) {
           AggregateRegions chunk = a;
           chunk.sums += i * chunks.floats();
-          kernels.aggregateRegions(chunk,
-                                   {firstPixel + i * chunks.pixels(),
-                                    firstPixel + std::min((i + 1) * chunks.pixels(), chunks.imagePixels)});
+          const Range pixels = chunks.pixels(i);
+          kernels.aggregateRegions(chunk, {firstPixel + pixels.first, firstPixel + pixels.end});
         }
       });
       std::byte* const y = memory.outputs[0] + image * chunks.classes * channels * bytesPerElement(type);

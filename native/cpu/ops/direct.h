@@ -39,6 +39,14 @@ std::unique_ptr<PreparedStep> preparedStep(Run run) {
   return std::make_unique<FunctionStep>(std::move(run));
 }
 
+/// For operations of training whose body computes in float32 alone.
+inline void requireFloat32(const StepDescription& step) {
+  for (std::size_t i = 0; i < step.inputCount(); ++i) {
+    if (step.input(i) && step.input(i)->dataType == DataType::bfloat16)
+      throw Error("UNSUPPORTED", "computes in float32 alone");
+  }
+}
+
 /// A tensor's stride beside its data, which comes with each execution; of an absent tensor nothing.
 inline Source sourceOf(const TensorInfo* tensor, const void* data = nullptr) {
   return {data, tensor ? tensor->pixelStride : 0};

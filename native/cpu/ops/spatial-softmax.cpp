@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "cpu/ops/direct.h"
+#include "cpu/ops/pixel-blocks.h"
 #include "cpu/parallel.h"
 
 namespace ocrnet::cpu {
@@ -15,23 +16,16 @@ namespace {
 
 constexpr std::int64_t kBlockPixels = 256;
 
-/// The blocks of a batch, and the scratch in floats: maxima and sums (blocks, classes), then each thread's
-/// own.
-struct Blocks {
-  std::int64_t batch, imagePixels, classes;
+/// The scratch in floats: maxima and sums (blocks, classes), then each thread's own.
+struct Blocks : PixelBlocks {
+  std::int64_t classes;
 
-  std::int64_t perImage() const { return divideUp(imagePixels, kBlockPixels); }
-  std::int64_t count() const { return batch * perImage(); }
-  Range pixels(std::int64_t block) const {
-    const std::int64_t image = block / perImage(), first = block % perImage() * kBlockPixels;
-    return {image * imagePixels + first, image * imagePixels + std::min(first + kBlockPixels, imagePixels)};
-  }
   std::int64_t threadFloats() const { return 2 * classes * kMostLanes; }
   std::int64_t scratchFloats(int threads) const { return 2 * count() * classes + threads * threadFloats(); }
 };
 
 Blocks blocksOf(const TensorInfo& logits) {
-  return {logits.shape[0], logits.shape[1] * logits.shape[2], logits.channels()};
+  return {{logits.shape[0], logits.shape[1] * logits.shape[2], kBlockPixels}, logits.channels()};
 }
 
 Choice choose(const StepDescription& step, const Device& device) {

@@ -1,0 +1,12 @@
+#include "cpu/ops/pixel-product.h"
+
+namespace ocrnet::cpu {
+
+const Op distributeRegionsOp{
+    .choose = [](const StepDescription& step,
+                 const Device&) { return choosePixelProduct(step, RegionVectors::mixed); },
+    .prepare = [](const StepDescription& step, const Device& device,
+                  Weights&) { return preparePixelProduct(step, device, RegionVectors::mixed); },
+};
+
+}  // namespace ocrnet::cpu

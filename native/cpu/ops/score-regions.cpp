@@ -1,0 +1,15 @@
+#include "cpu/ops/pixel-product.h"
+
+namespace ocrnet::cpu {
+
+const Op scoreRegionsOp{
+    .choose =
+        [](const StepDescription& step, const Device&) {
+          requireFloat32(step);
+          return choosePixelProduct(step, RegionVectors::scored);
+        },
+    .prepare = [](const StepDescription& step, const Device& device,
+                  Weights&) { return preparePixelProduct(step, device, RegionVectors::scored); },
+};
+
+}  // namespace ocrnet::cpu
