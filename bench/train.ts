@@ -7,6 +7,9 @@ import type { Graph } from '../lib/ir/graph.js';
 import { modelConfig } from '../lib/models/registry.js';
 import { buildSegmenter, type SegmenterConfig } from '../lib/models/segmenter.js';
 import { initialiser } from '../lib/nn/initialise.js';
+import { sgd } from '../lib/optim/index.js';
+import { openDevice } from '../lib/runtime/device.js';
+import { TrainingProgram } from '../lib/train/training-program.js';
 import { describeGraph } from './describe-graph.js';
 import { type Contender, interleave } from './interleave.js';
 import { findPyTorch, PyTorchPeer } from './peers/pytorch.js';
@@ -59,9 +62,11 @@ async function benchModel(model: string, options: TrainBenchOptions): Promise<Tr
   const skipped: string[] = [];
   const folder = await mkdtemp(join(tmpdir(), 'ocrnet-bench-'));
   try {
-    const ours = await openOurs(config, options);
-    if (ours === undefined) skipped.push('ours: there is no trainer yet');
-    else sides.push({ name: 'ours', side: ours });
+    try {
+      sides.push({ name: 'ours', side: await openOurs(config, options) });
+    } catch (error) {
+      skipped.push(`ours: ${(error as Error).message}`);
+    }
     const found = findPyTorch();
     if ('reason' in found) skipped.push(`pytorch: ${found.reason}`);
     else sides.push({ name: 'pytorch', side: await openPeer(found.python, graph, config, folder, options) });
@@ -78,12 +83,38 @@ async function benchModel(model: string, options: TrainBenchOptions): Promise<Tr
   }
 }
 
-/** Our side: SGD with momentum 0.9 and weight decay 0.0005 on `trainingBatch`, starting from `initialiser(1)`. */
+/** Our side, in this process: its peak is that of the process, with Node.js and the models that were measured before. */
 async function openOurs(
-  _config: SegmenterConfig,
-  _options: TrainBenchOptions,
-): Promise<TrainStep | undefined> {
-  return undefined;
+  config: SegmenterConfig,
+  { batch, height, width, threads }: TrainBenchOptions,
+): Promise<TrainStep> {
+  const device = await openDevice({ threads });
+  const program = await TrainingProgram.create(device, config, {
+    batch,
+    height,
+    width,
+    losses: { ignoreLabel: 255 },
+    optimiser: sgd({ momentum: 0.9, weightDecay: 0.0005 }),
+    groups: {},
+    initial: initialiser(1),
+  }).catch(async (error) => {
+    await device.dispose();
+    throw error;
+  });
+  const { image, labels } = trainingBatch({ batch, height, width }, config.classes);
+  let done = 0;
+  return {
+    async step() {
+      const start = performance.now();
+      const { loss } = await program.step([{ image, label: labels }], { learningRate, step: done++ });
+      const ms = performance.now() - start;
+      return { ms, loss, peakResidentBytes: process.resourceUsage().maxRSS * 1024 };
+    },
+    async close() {
+      program.dispose();
+      await device.dispose();
+    },
+  };
 }
 
 async function openPeer(

@@ -4,9 +4,10 @@ import { elementCount, formatType } from '../ir/tensor-type.js';
 import { requirePositive } from './shapes.js';
 
 /**
- * Ground-truth object regions: regions_ki = 1 where labels_i = k, else 0; labels (N, H, W) are read at the nearest pixel of a
- * (height, width) grid, → (N, height, width, classes) in float32. Labels of `classes` or more belong to no region. With
- * `normalised` each region that has pixels sums to one. Paper, section 3.3, "ground-truth OCR".
+ * Ground-truth object regions: regions_ki = 1 where labels_i = k, else 0, → (N, height, width, classes) in float32. Pixel
+ * (y, x) reads labels (N, H, W) at row ⌊y · H / height⌋ and column ⌊x · W / width⌋, as PyTorch's nearest mode, with which the
+ * authors resize them. Labels of `classes` or more belong to no region. With `normalised` each region that has pixels sums to
+ * one. Paper, section 3.3, "ground-truth OCR".
  */
 export const labelRegions = defineOp({
   name: 'labelRegions',
