@@ -147,7 +147,7 @@ function trainLine({ model, input, ours, pytorch, ratio, skipped }: TrainBenchRe
   const side = (name: string, result: TrainSideResult | undefined) =>
     result &&
     [
-      `${name} ${result.medianMs.toFixed(0)} ms (best ${result.bestMs.toFixed(0)})`,
+      `${name} ${result.medianMs.toFixed(0)} ms (best ${result.bestMs.toFixed(0)}, ${result.bestCpuMs.toFixed(0)} of processor time)`,
       ...(result.peakResidentBytes ? [`${(result.peakResidentBytes / 1e9).toFixed(2)} GB at most`] : []),
       `first loss ${result.firstLoss.toFixed(5)}`,
     ].join(', ');

@@ -28,6 +28,7 @@ export interface TrainBenchOptions {
 export interface TrainSideResult {
   readonly medianMs: number;
   readonly bestMs: number;
+  readonly bestCpuMs: number;
   readonly firstLoss: number;
   readonly peakResidentBytes?: number;
 }
@@ -106,9 +107,16 @@ async function openOurs(
   return {
     async step() {
       const start = performance.now();
+      const before = process.cpuUsage();
       const { loss } = await program.step([{ image, label: labels }], { learningRate, step: done++ });
       const ms = performance.now() - start;
-      return { ms, loss, peakResidentBytes: process.resourceUsage().maxRSS * 1024 };
+      const { user, system } = process.cpuUsage(before);
+      return {
+        ms,
+        cpuMs: (user + system) / 1000,
+        loss,
+        peakResidentBytes: process.resourceUsage().maxRSS * 1024,
+      };
     },
     async close() {
       program.dispose();
@@ -159,9 +167,11 @@ async function compare(
   const results = sides.map(({ name }, i) => {
     const own = steps[i] as TrainStepResult[];
     const peak = own.at(-1)?.peakResidentBytes;
+    const counted = own.slice(warmups);
     const result: TrainSideResult = {
       medianMs: medians[i] as number,
-      bestMs: Math.min(...own.slice(warmups).map(({ ms }) => ms)),
+      bestMs: Math.min(...counted.map(({ ms }) => ms)),
+      bestCpuMs: Math.min(...counted.map(({ cpuMs }) => cpuMs)),
       firstLoss: own[0]?.loss as number,
       ...(peak !== undefined && { peakResidentBytes: peak }),
     };

@@ -6,7 +6,7 @@ The graph is what bench/describe-graph.ts writes, run node by node. It is PyTorc
 channels_last, so that convolutions are oneDNN's, activations in place, and nothing held that autograd does not keep. A step
 is the forward pass in training mode, cross-entropy of both heads on logits resized to the labels' size, the backward pass
 and torch.optim.SGD. The first line that goes out describes the peer; each line "step" that comes in is answered by
-{"ms", "loss", "peakResidentBytes"}. The end of the input ends it.
+{"ms", "cpuMs", "loss", "peakResidentBytes"}. The end of the input ends it.
 """
 
 import argparse
@@ -191,11 +191,11 @@ def main():
     for line in sys.stdin:
         if line.strip() != "step":
             raise SystemExit(f"expected the line step, received {line!r}")
-        start = time.perf_counter()
+        start, start_cpu = time.perf_counter(), time.process_time()
         loss = step()
-        elapsed = (time.perf_counter() - start) * 1000
+        elapsed, cpu = (time.perf_counter() - start) * 1000, (time.process_time() - start_cpu) * 1000
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        say({"ms": elapsed, "loss": loss, "peakResidentBytes": peak})
+        say({"ms": elapsed, "cpuMs": cpu, "loss": loss, "peakResidentBytes": peak})
 
 
 if __name__ == "__main__":
