@@ -193,14 +193,16 @@ def pools():
             x = np.round(x * np.float32(2))
         if "zeros" in name:
             x = np.zeros_like(x)
-        y = nhwc(F.max_pool2d(nchw(x), kernel, stride, padding, ceil_mode=ceil_mode)).astype(np.float32)
-        dy = random(f"{name} dy", *y.shape)
+
+        def forward(x):
+            return F.max_pool2d(x, kernel, stride, padding, ceil_mode=ceil_mode)
+
+        dy = random(f"{name} dy", *nhwc(forward(nchw(x))).shape)
         # Contiguous, since which of several maxima counts is part of the case.
-        start = nchw(x).contiguous()
-        (dx,) = gradients(lambda x: F.max_pool2d(x, kernel, stride, padding, ceil_mode=ceil_mode), [start], nchw(dy))
+        (dx,) = gradients(forward, [nchw(x).contiguous()], nchw(dy))
         attributes = {"kernel": kernel, "stride": stride, "padding": padding, "ceilMode": ceil_mode}
-        inputs = {"x": x, "y": y, "dy": dy}
-        yield case(f"{name}, gradient", "maxPool2dGradient", inputs, attributes, {"dx": nhwc(dx)})
+        outputs = {"dx": nhwc(dx)}
+        yield case(f"{name}, gradient", "maxPool2dGradient", {"x": x, "dy": dy}, attributes, outputs)
     for name, shape, height, width in [
         ("adaptive pool to one", (2, 7, 9, 19), 1, 1),
         ("adaptive pool to 6x6", (1, 13, 10, 16), 6, 6),
