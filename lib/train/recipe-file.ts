@@ -136,8 +136,10 @@ export function merge(layers: readonly Mapping[]): Mapping {
   return layers.reduce<Mapping>((below, above) => mergeMappings(below, above, ''), {});
 }
 
-/** Mappings of which there are several forms: half of one and half of another makes none. */
-const wholes: readonly string[] = ['model', 'augment.scale', 'augment.resize'];
+// Mappings of which there are several forms: half of one and half of another makes none. Some say by their kind which form they
+// are, others by their keys.
+const kinds: readonly string[] = ['optimiser', 'model.backbone', 'model.context'];
+const forms: readonly string[] = ['augment.scale', 'augment.resize'];
 
 function mergeMappings(below: Mapping, above: Mapping, path: string): Mapping {
   const merged: Record<string, unknown> = { ...below };
@@ -154,6 +156,6 @@ function mergeMappings(below: Mapping, above: Mapping, path: string): Mapping {
 }
 
 function isOtherForm(before: Mapping, value: Mapping, path: string): boolean {
-  if ('kind' in before && 'kind' in value && before.kind !== value.kind) return true;
-  return wholes.includes(path) && Object.keys(value).some((key) => !(key in before));
+  if (kinds.includes(path)) return 'kind' in value && before.kind !== value.kind;
+  return forms.includes(path) && Object.keys(value).some((key) => key !== 'spacing' && !(key in before));
 }
