@@ -32,9 +32,8 @@ export async function openRecipeDataset({ name, data }: Recipe, folder?: string)
 }
 
 /** What the network is trained on: the training split, with what the recipe mixes in. */
-export async function trainingSource({ data }: Recipe, dataset: Dataset): Promise<Split | Mixture> {
-  const split = await dataset.split(data.train);
-  if (data.mix.length === 0) return split;
+export async function trainingSource({ data }: Recipe, train: Split): Promise<Split | Mixture> {
+  if (data.mix.length === 0) return train;
   const more = await Promise.all(
     data.mix.map(async ({ scenes, share }) => ({
       split: await sceneDataset(scenes).split('train'),
@@ -42,5 +41,5 @@ export async function trainingSource({ data }: Recipe, dataset: Dataset): Promis
     })),
   );
   const rest = 1 - more.reduce((sum, { weight }) => sum + weight, 0);
-  return mix([{ split, weight: rest }, ...more]);
+  return mix([{ split: train, weight: rest }, ...more]);
 }

@@ -74,24 +74,31 @@ function readLayer(path: string): Layer {
   } catch (error) {
     throw unreadable(path, error);
   }
-  const { value, locate } = parseYaml(text, path, 'INVALID_DATA');
-  if (!isMapping(value))
-    throw new OcrnetError('INVALID_DATA', path, { expected: 'a mapping of keys', received: describe(value) });
-  const { pretrained } = value;
-  return {
-    source: path,
-    isSetting: false,
-    // A recipe and the weights that it starts from travel together.
-    value:
-      typeof pretrained === 'string' ? { ...value, pretrained: resolve(dirname(path), pretrained) } : value,
-    locate,
-  };
+  const layer = textLayer(text, path);
+  const { pretrained } = layer.value;
+  if (typeof pretrained !== 'string') return layer;
+  // A recipe and the weights that it starts from travel together.
+  return { ...layer, value: { ...layer.value, pretrained: resolve(dirname(path), pretrained) } };
 }
+
+/** A recipe's text as a layer of its own. */
+export function textLayer(text: string, source: string): Layer {
+  const { value, locate } = parseYaml(text, source, 'INVALID_DATA');
+  if (isMapping(value)) return { source, isSetting: false, value, locate };
+  throw new OcrnetError('INVALID_DATA', source, { expected: 'a mapping of keys', received: describe(value) });
+}
+
+/** The keys of `key.path=value`. */
+export const settingPath = (setting: string): string[] =>
+  setting
+    .slice(0, Math.max(setting.indexOf('='), 0))
+    .trim()
+    .split('.');
 
 /** `key.path=value` as a layer. */
 export function settingLayer(setting: string): Layer {
   const at = setting.indexOf('=');
-  const keys = setting.slice(0, Math.max(at, 0)).trim().split('.');
+  const keys = settingPath(setting);
   if (at < 1 || keys.some((key) => key === ''))
     throw invalidArgument('setting', 'key.path=value, such as schedule.rate=0.02', setting);
   const source = `--set ${setting}`;

@@ -239,7 +239,7 @@ describe('recipes', () => {
     });
     const dataset = await openRecipeDataset(scenes);
     expect(dataset.classes).to.have.length(11);
-    const source = await trainingSource(scenes, dataset);
+    const source = await trainingSource(scenes, await dataset.split('train'));
     if (!('parts' in source)) throw new Error('no mixture');
     expect(source.parts.map(({ weight }) => weight)).to.deep.equal([0.75, 0.25]);
     const fails = (promise: Promise<unknown>) =>
