@@ -8,7 +8,9 @@ import {
   formOption,
   inputOption,
   mergeOption,
+  optimiserOption,
   precisionOption,
+  recomputeOption,
   scalesOption,
   strideOption,
   threadsOption,
@@ -89,6 +91,22 @@ function describeCommands(context: CommandContext, exitWith: (code: number) => v
     });
 
   program
+    .command('train')
+    .description('train a network as a recipe says; writes the model, a report, a log and checkpoints')
+    .argument('<recipe>', 'one that ocrnet brings (scenes, small, camvid, …), or a .yaml file')
+    .option('--data <dir>', 'data set: a folder with images/SPLIT, labels/SPLIT and dataset.yaml')
+    .requiredOption('--out <dir>', 'folder of the training')
+    .option('--resume', 'go on with the training in that folder')
+    .option('--set <key=value...>', 'changes of the recipe, as schedule.rate=0.01')
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .option('--json', 'print one JSON document')
+    .action(async (recipe, flags) => {
+      const { train } = await import('./train.js');
+      exitWith(await train(recipe, flags, context));
+    });
+
+  program
     .command('summary')
     .description('parameters, operations and memory of a network, before anything runs')
     .argument('<model>', 'a name, or a weights file')
@@ -98,6 +116,10 @@ function describeCommands(context: CommandContext, exitWith: (code: number) => v
     .addOption(precisionOption())
     .addOption(deviceOption())
     .option('--steps', 'also the algorithm of each step')
+    .option('--train', 'memory of training instead, in several ways to save some')
+    .addOption(optimiserOption())
+    .addOption(recomputeOption())
+    .option('--recover-inputs', 'with --train: in-place activated batch norm')
     .option('--json', 'print one JSON document')
     .action(async (model, flags) => {
       const { summary } = await import('./summary.js');

@@ -71,6 +71,15 @@ export const absentOption = () =>
     .choices(absentClasses)
     .default('mean');
 
+export const optimiserOption = () =>
+  new Option('--optimiser <name>', 'with --train (default: sgd)').choices(['sgd', 'adamw']);
+
+export const recomputeOption = () =>
+  new Option(
+    '--recompute <prefixes>',
+    'with --train: paths that are computed again in the backward pass, as backbone.layer3,backbone.layer4',
+  ).argParser((text) => text.split(',').filter((prefix) => prefix !== ''));
+
 function scales(text: string): number[] {
   const values = text.split(',').map(Number);
   if (values.every((value) => value > 0 && value <= 8) && !/(^|,)\s*(,|$)/.test(text)) return values;

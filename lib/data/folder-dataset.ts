@@ -15,7 +15,7 @@ export interface DatasetOptions {
   readonly kind?: string | undefined;
 }
 
-const descriptionFile = 'dataset.yaml';
+export const descriptionFile = 'dataset.yaml';
 
 /** What to write into `dataset.yaml`, for whoever has none. */
 const example = 'classes: [background, road, car]\nignore: 255\n';

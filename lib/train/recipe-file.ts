@@ -74,24 +74,31 @@ function readLayer(path: string): Layer {
   } catch (error) {
     throw unreadable(path, error);
   }
-  const { value, locate } = parseYaml(text, path, 'INVALID_DATA');
-  if (!isMapping(value))
-    throw new OcrnetError('INVALID_DATA', path, { expected: 'a mapping of keys', received: describe(value) });
-  const { pretrained } = value;
-  return {
-    source: path,
-    isSetting: false,
-    // A recipe and the weights that it starts from travel together.
-    value:
-      typeof pretrained === 'string' ? { ...value, pretrained: resolve(dirname(path), pretrained) } : value,
-    locate,
-  };
+  const layer = textLayer(text, path);
+  const { pretrained } = layer.value;
+  if (typeof pretrained !== 'string') return layer;
+  // A recipe and the weights that it starts from travel together.
+  return { ...layer, value: { ...layer.value, pretrained: resolve(dirname(path), pretrained) } };
 }
+
+/** A recipe's text as a layer of its own. */
+export function textLayer(text: string, source: string): Layer {
+  const { value, locate } = parseYaml(text, source, 'INVALID_DATA');
+  if (isMapping(value)) return { source, isSetting: false, value, locate };
+  throw new OcrnetError('INVALID_DATA', source, { expected: 'a mapping of keys', received: describe(value) });
+}
+
+/** The keys of `key.path=value`. */
+export const settingPath = (setting: string): string[] =>
+  setting
+    .slice(0, Math.max(setting.indexOf('='), 0))
+    .trim()
+    .split('.');
 
 /** `key.path=value` as a layer. */
 export function settingLayer(setting: string): Layer {
   const at = setting.indexOf('=');
-  const keys = setting.slice(0, Math.max(at, 0)).trim().split('.');
+  const keys = settingPath(setting);
   if (at < 1 || keys.some((key) => key === ''))
     throw invalidArgument('setting', 'key.path=value, such as schedule.rate=0.02', setting);
   const source = `--set ${setting}`;
@@ -136,8 +143,10 @@ export function merge(layers: readonly Mapping[]): Mapping {
   return layers.reduce<Mapping>((below, above) => mergeMappings(below, above, ''), {});
 }
 
-/** Mappings of which there are several forms: half of one and half of another makes none. */
-const wholes: readonly string[] = ['model', 'augment.scale', 'augment.resize'];
+// Mappings of which there are several forms: half of one and half of another makes none. Some say by their kind which form they
+// are, others by their keys.
+const kinds: readonly string[] = ['optimiser', 'model.backbone', 'model.context'];
+const forms: readonly string[] = ['augment.scale', 'augment.resize'];
 
 function mergeMappings(below: Mapping, above: Mapping, path: string): Mapping {
   const merged: Record<string, unknown> = { ...below };
@@ -154,6 +163,6 @@ function mergeMappings(below: Mapping, above: Mapping, path: string): Mapping {
 }
 
 function isOtherForm(before: Mapping, value: Mapping, path: string): boolean {
-  if ('kind' in before && 'kind' in value && before.kind !== value.kind) return true;
-  return wholes.includes(path) && Object.keys(value).some((key) => !(key in before));
+  if (kinds.includes(path)) return 'kind' in value && before.kind !== value.kind;
+  return forms.includes(path) && Object.keys(value).some((key) => key !== 'spacing' && !(key in before));
 }

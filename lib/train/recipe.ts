@@ -15,7 +15,7 @@ import {
   warmUp,
 } from '../optim/index.js';
 import { failureOf } from './recipe-error.js';
-import { type Layer, layersOf, merge, settingLayer } from './recipe-file.js';
+import { type Layer, layersOf, merge, settingLayer, textLayer } from './recipe-file.js';
 import { recipeSchema } from './recipe-schema.js';
 
 /** All that decides a training save the data: validated, with every question answered. */
@@ -36,7 +36,13 @@ export interface RecipeOptions {
  * FILE_NOT_FOUND, FILE_UNREADABLE
  */
 export function loadRecipe(nameOrPath: string, { set = [] }: RecipeOptions = {}): Recipe {
-  const layers: Layer[] = [...layersOf(nameOrPath), ...set.map(settingLayer)];
+  return resolveLayers([...layersOf(nameOrPath), ...set.map(settingLayer)]);
+}
+
+/** What {@link recipeText} wrote. `source` is where it was kept, for messages. */
+export const parseRecipe = (text: string, source: string): Recipe => resolveLayers([textLayer(text, source)]);
+
+function resolveLayers(layers: readonly Layer[]): Recipe {
   const value = merge(layers.map((layer) => layer.value));
   const result = recipeSchema.safeParse(value);
   if (!result.success) throw failureOf(result.error, value, layers);

@@ -4,8 +4,6 @@ import { weightsOf } from '../data/class-weights.js';
 import type { Dataset, Split } from '../data/dataset.js';
 import type { LabelCounts } from '../data/label-counts.js';
 import { Loader } from '../data/loader.js';
-import { mix } from '../data/mix.js';
-import { sceneDataset } from '../data/scenes.js';
 import { OcrnetError } from '../errors.js';
 import { type Graph, storedParameters } from '../ir/graph.js';
 import type { Normalisation } from '../models/normalisation.js';
@@ -13,6 +11,7 @@ import { buildSegmenter, type SegmenterConfig } from '../models/segmenter.js';
 import { initialiser } from '../nn/initialise.js';
 import type { Device } from '../runtime/device.js';
 import { optimiserOf, type Recipe } from './recipe.js';
+import { trainingSource } from './recipe-data.js';
 import { TrainingProgram } from './training-program.js';
 
 // What a recipe means for a data set: the plan, the parameters' start, the batches.
@@ -97,14 +96,7 @@ export async function loaderOf(
   normalisation: Normalisation,
 ): Promise<Loader> {
   const { batch, accumulate, crop, augment, seed } = recipe;
-  const mixed = await Promise.all(
-    recipe.data.mix.map(async ({ scenes, share }) => ({
-      split: await sceneDataset(scenes).split('train'),
-      weight: share,
-    })),
-  );
-  const rest = 1 - mixed.reduce((sum, { weight }) => sum + weight, 0);
-  return new Loader(mixed.length === 0 ? train : mix([{ split: train, weight: rest }, ...mixed]), {
+  return new Loader(await trainingSource(recipe, train), {
     batch,
     crop,
     augment,

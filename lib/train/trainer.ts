@@ -146,8 +146,11 @@ export class Trainer implements AsyncDisposable {
       }
       if (this.#step === this.totalSteps) reason = 'finished';
     } catch (error) {
-      reason = 'failed';
-      throw error;
+      // An evaluation that the signal ends is no failure: the step before it is done, and saved.
+      if (!(signal?.aborted && error instanceof OcrnetError && error.code === 'ABORTED')) {
+        reason = 'failed';
+        throw error;
+      }
     } finally {
       await batches.return();
       // Whoever left the loop loses nothing.
