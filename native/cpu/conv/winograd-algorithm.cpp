@@ -25,12 +25,15 @@ winograd::Problem winogradProblem(const Problem& problem) {
       .inputPixelStride = problem.inputPixelStride,
       .outputPixelStride = problem.outputPixelStride,
       .residualPixelStride = problem.residualPixelStride,
+      .filterOrder =
+          problem.filterIsTransposed ? winograd::FilterOrder::transposed : winograd::FilterOrder::plain,
   };
 }
 
 Packing packing(const winograd::Problem& problem, const Device& device) {
   return {
-      .layout = std::string("winograd ") + isaName(device.isa),
+      .layout = std::string("winograd ") + isaName(device.isa) +
+                (problem.filterOrder == winograd::FilterOrder::transposed ? ", transposed" : ""),
       .bytes = winograd::packedFilterBytes(problem, device),
       .pack =
           [=](const float* filter, std::byte* packed) {
@@ -49,6 +52,7 @@ class WinogradStep final : public PreparedStep {
                Weights& weights)
       : problem_(winogradProblem(problem)),
         convolution_(problem.convolution),
+        residualInput_(problem.residualInput),
         device_(device),
         filter_(description, weights, packing(problem_, device)),
         filterOffset_(aligned(winograd::scratchBytes(problem_, device))) {}
@@ -61,8 +65,8 @@ class WinogradStep final : public PreparedStep {
                       .x = memory.in<float>(kX),
                       .packedFilter =
                           reinterpret_cast<const float*>(filter_.get(memory, memory.scratch + filterOffset_)),
-                      .bias = memory.in<float>(kBias),
-                      .residual = memory.in<float>(kResidual),
+                      .bias = convolution_.bias ? memory.in<float>(kBias) : nullptr,
+                      .residual = convolution_.residual ? memory.in<float>(residualInput_) : nullptr,
                       .y = memory.out<float>(0),
                       .epilogue = {convolution_.activation, convolution_.slope()},
                   },
@@ -72,6 +76,7 @@ class WinogradStep final : public PreparedStep {
  private:
   const winograd::Problem problem_;
   const Convolution convolution_;
+  const std::size_t residualInput_;
   const Device device_;
   const PackedFilter filter_;
   const std::size_t filterOffset_;  // in the scratch, for a filter that is no parameter
