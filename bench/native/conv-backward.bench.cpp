@@ -112,7 +112,9 @@ const Pass kPasses[] = {
      cpu::conv::describeInputGradient,
      {&cpu::conv::onednnInputGradient, &cpu::conv::convolutionInputGradient, &cpu::conv::matmulInputGradient,
       &cpu::conv::winogradInputGradient}},
-    {"filter", cpu::conv::describeFilterGradient, {&cpu::conv::onednnFilterGradient}},
+    {"filter",
+     cpu::conv::describeFilterGradient,
+     {&cpu::conv::onednnFilterGradient, &cpu::conv::winogradFilterGradient}},
 };
 
 TensorInfo tensor(std::array<std::int64_t, 4> shape) {

@@ -80,7 +80,8 @@ struct Reference {
 constexpr const Algorithm* kInputGradients[] = {
     &cpu::conv::onednnInputGradient, &cpu::conv::convolutionInputGradient, &cpu::conv::matmulInputGradient,
     &cpu::conv::winogradInputGradient};
-constexpr const Algorithm* kFilterGradients[] = {&cpu::conv::onednnFilterGradient};
+constexpr const Algorithm* kFilterGradients[] = {&cpu::conv::onednnFilterGradient,
+                                                 &cpu::conv::winogradFilterGradient};
 
 std::uint32_t forced;
 std::string forcedName;  // empty where the algorithm supports no such problem

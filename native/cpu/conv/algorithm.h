@@ -36,7 +36,8 @@ extern const Algorithm matmulInputGradient;
 extern const Algorithm winogradInputGradient;
 
 // conv2dFilterGradient
-extern const Algorithm onednnFilterGradient;  // oneDNN's backward pass: any problem
+extern const Algorithm onednnFilterGradient;    // oneDNN's backward pass: any problem
+extern const Algorithm winogradFilterGradient;  // 3×3 convolutions of stride 1
 
 /// Rounded up to where another piece of scratch memory may begin.
 constexpr std::size_t aligned(std::size_t bytes) { return roundUp(bytes, kAlignment); }

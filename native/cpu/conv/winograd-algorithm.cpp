@@ -2,6 +2,7 @@
 
 #include "cpu/conv/algorithm.h"
 #include "cpu/conv/packed-filter.h"
+#include "cpu/winograd/filter-gradient.h"
 #include "cpu/winograd/winograd.h"
 
 namespace ocrnet::cpu::conv {
@@ -99,6 +100,35 @@ Estimate estimate(const Problem& problem, const Device& device) {
   };
 }
 
+class FilterGradientStep final : public PreparedStep {
+ public:
+  FilterGradientStep(const Problem& problem, const Device& device)
+      : problem_(winogradProblem(problem)), device_(device) {}
+
+  void run(const StepMemory& memory) override {
+    winograd::runFilterGradient(
+        problem_, device_, {memory.in<float>(0), memory.in<float>(1), memory.out<float>(0)}, memory.scratch);
+  }
+
+ private:
+  const winograd::Problem problem_;
+  const Device device_;
+};
+
+Estimate estimateFilterGradient(const Problem& problem, const Device& device) {
+  const winograd::Problem p = winogradProblem(problem);
+  return {
+      .name = "winograd4x4",
+      .cost = winograd::filterGradientRelativeCost(p, device) / kTrustedShare * problem.convolution.flops(),
+      .scratchBytes = winograd::filterGradientScratchBytes(p, device),
+  };
+}
+
+std::unique_ptr<PreparedStep> prepareFilterGradient(const Problem& problem, const StepDescription&,
+                                                    const Device& device, Weights&) {
+  return std::make_unique<FilterGradientStep>(problem, device);
+}
+
 std::unique_ptr<PreparedStep> prepare(const Problem& problem, const StepDescription& description,
                                       const Device& device, Weights& weights) {
   return std::make_unique<WinogradStep>(problem, description, device, weights);
@@ -107,5 +137,6 @@ std::unique_ptr<PreparedStep> prepare(const Problem& problem, const StepDescript
 }  // namespace
 
 const Algorithm winogradAlgorithm{supports, estimate, prepare};
+const Algorithm winogradFilterGradient{supports, estimateFilterGradient, prepareFilterGradient};
 
 }  // namespace ocrnet::cpu::conv

@@ -6,6 +6,7 @@ namespace {
 
 constexpr const conv::Algorithm* kAlgorithms[] = {
     &conv::onednnFilterGradient,
+    &conv::winogradFilterGradient,
 };
 
 Choice choose(const StepDescription& description, const Device& device) {
