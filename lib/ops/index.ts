@@ -61,6 +61,8 @@ export const trainingOperations: readonly AnyOpSpec[] = [
   spatialSoftmaxGradient,
   maxPool2dGradient,
   adaptiveAveragePool2dGradient,
+  conv2dInputGradient,
+  conv2dFilterGradient,
 ].map(erase);
 
 /** Every operation. The position is its code in an encoded plan; `npm run generate` writes the C++ side of this list. */
@@ -90,6 +92,8 @@ export type TrainingOperationName =
   | (typeof batchNormGradient)['name']
   | (typeof batchNormTraining)['name']
   | (typeof channelSums)['name']
+  | (typeof conv2dFilterGradient)['name']
+  | (typeof conv2dInputGradient)['name']
   | (typeof distributeRegions)['name']
   | (typeof join)['name']
   | (typeof maxPool2dGradient)['name']

@@ -1,9 +1,11 @@
 import type { Inspection, Target } from '../compile/target.js';
-import type { Node } from '../ir/graph.js';
-import { erase } from '../ir/op.js';
-import { conv2d } from '../ops/index.js';
+import type { Value } from '../ir/graph.js';
+import { type AttributeValues, erase } from '../ir/op.js';
+import { conv2d, conv2dFilterGradient, conv2dInputGradient } from '../ops/index.js';
 
 const convolution = erase(conv2d);
+const inputGradient = erase(conv2dInputGradient);
+const filterGradient = erase(conv2dFilterGradient);
 
 /** The CPU as the compiler sees it. `inspect` asks the native device. */
 export function cpuTarget(inspect: (plan: Uint8Array) => readonly Inspection[]): Target {
@@ -11,16 +13,23 @@ export function cpuTarget(inspect: (plan: Uint8Array) => readonly Inspection[]):
     name: 'cpu',
     unsupported: ({ spec }) => (spec.facts.compiledAway ? 'it is always compiled away' : undefined),
     // oneDNN's convolutions want dense tensors and would pay for a slice with a copy; ours do not mind.
-    slicesFreely: (node) => node.spec !== convolution || isWinograd(node),
+    slicesFreely: ({ spec, inputs, outputs, attributes }) => {
+      if (spec === convolution || spec === inputGradient)
+        return isWinograd(inputs.x ?? inputs.dy, inputs.filter, attributes);
+      return spec !== filterGradient || isWinograd(inputs.x, outputs.dFilter, attributes);
+    },
     inspect,
   };
 }
 
-/** The convolutions that the device computes by its own Winograd algorithm: float32, 3×3, stride 1, more than a few channels. */
-function isWinograd({ inputs, attributes }: Node): boolean {
-  const [outputs = 0, height, width, channels = 0] = inputs.filter?.type.shape ?? [];
+/**
+ * The convolutions that the device computes by its own Winograd algorithm, and the gradients of such: float32, 3×3, stride 1,
+ * more than a few channels.
+ */
+function isWinograd(x: Value | undefined, filter: Value | undefined, attributes: AttributeValues): boolean {
+  const [outputs = 0, height, width, channels = 0] = filter?.type.shape ?? [];
   return (
-    inputs.x?.type.dataType === 'float32' &&
+    x?.type.dataType === 'float32' &&
     height === 3 &&
     width === 3 &&
     attributes.stride === 1 &&

@@ -87,6 +87,8 @@ std::vector<TensorType> infer(const AttendRegionsGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const BatchNormGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const BatchNormTrainingAttributes&, Inputs);
 std::vector<TensorType> infer(const ChannelSumsAttributes&, Inputs);
+std::vector<TensorType> infer(const Conv2dFilterGradientAttributes&, Inputs);
+std::vector<TensorType> infer(const Conv2dInputGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const DistributeRegionsAttributes&, Inputs);
 std::vector<TensorType> infer(const JoinAttributes&, Inputs);
 std::vector<TensorType> infer(const MaxPool2dGradientAttributes&, Inputs);

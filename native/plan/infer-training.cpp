@@ -14,6 +14,17 @@ bool isInvertible(Activation activation, float negativeSlope) {
   return activation == Activation::none || (activation == Activation::leakyRelu && negativeSlope > 0);
 }
 
+/// The type of y for a convolution of x with this filter: what a backward pass has as dy.
+void requireConvolved(const TensorType& x, const TensorType& filter, const TensorInfo& dy, const auto& a) {
+  if (a.padding < 0)
+    throw Error("INVALID_PLAN", "expected padding >= 0, received " + std::to_string(a.padding));
+  const Window window{a.stride, a.padding, a.dilation};
+  const TensorType y = nhwc(x.dataType, x.shape[0], windowCount(x.shape[1], filter.shape[1], window),
+                            windowCount(x.shape[2], filter.shape[2], window), filter.shape[0]);
+  require(filter.shape[3] * a.groups == x.shape[3] && filter.shape[0] % a.groups == 0 && typeOf(dy) == y,
+          ("expected the gradient of an output " + ocrnet::formatType(y)).c_str(), dy);
+}
+
 }  // namespace
 
 std::vector<TensorType> infer(const JoinAttributes&, Inputs) {
@@ -103,6 +114,30 @@ std::vector<TensorType> infer(const AttendRegionsGradientAttributes& a, Inputs i
   const TensorType y = infer(AttendRegionsAttributes{a.scale, Activation::none, 0}, in.first(3))[0];
   require(typeOf(*in[3]) == y, ("expected dy of the attention's type " + formatType(y)).c_str(), *in[3]);
   return {typeOf(*in[0]), typeOf(*in[1]), typeOf(*in[2])};
+}
+
+std::vector<TensorType> infer(const Conv2dInputGradientAttributes& a, Inputs in) {
+  const TensorInfo& dy = activation(in[0]);
+  const TensorInfo& filter = *in[1];
+  requirePositive({a.stride, a.dilation, a.groups, a.height, a.width},
+                  "stride, dilation, groups, height and width");
+  require(filter.dataType == DataType::float32 && filter.rank == 4,
+          "expected a filter as float32 (O, kh, kw, C / groups)", filter);
+  const TensorType dx = nhwc(dy.dataType, dy.shape[0], a.height, a.width, filter.channels() * a.groups);
+  requireConvolved(dx, typeOf(filter), dy, a);
+  requireResidual(in[2], dx);
+  return {dx};
+}
+
+std::vector<TensorType> infer(const Conv2dFilterGradientAttributes& a, Inputs in) {
+  const TensorInfo& x = activation(in[0]);
+  const TensorInfo& dy = activation(in[1]);
+  requirePositive({a.stride, a.dilation, a.groups, a.kernelHeight, a.kernelWidth},
+                  "stride, dilation, groups, kernelHeight and kernelWidth");
+  const TensorType dFilter =
+      nhwc(DataType::float32, dy.channels(), a.kernelHeight, a.kernelWidth, x.channels() / a.groups);
+  requireConvolved(typeOf(x), dFilter, dy, a);
+  return {dFilter};
 }
 
 }  // namespace ocrnet::rules

@@ -13,7 +13,7 @@
 namespace ocrnet {
 
 inline constexpr std::uint32_t kPlanFormatVersion = 2;
-inline constexpr std::uint32_t kSchemaFingerprint = 0x6df0f77d;
+inline constexpr std::uint32_t kSchemaFingerprint = 0x5e27f716;
 
 enum class Opcode : std::uint32_t {
   normalizeImage,
@@ -43,6 +43,8 @@ enum class Opcode : std::uint32_t {
   spatialSoftmaxGradient,
   maxPool2dGradient,
   adaptiveAveragePool2dGradient,
+  conv2dInputGradient,
+  conv2dFilterGradient,
 };
 
 /// bytes to normalised activations
@@ -211,7 +213,27 @@ struct AdaptiveAveragePool2dGradientAttributes {
   std::int32_t width;
 };
 
-using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, ResizeBilinearGradientAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes>;
+/// gradient of a convolution's input
+struct Conv2dInputGradientAttributes {
+  std::int32_t stride;
+  std::int32_t padding;
+  std::int32_t dilation;
+  std::int32_t groups;
+  std::int32_t height;
+  std::int32_t width;
+};
+
+/// gradient of a convolution's filter
+struct Conv2dFilterGradientAttributes {
+  std::int32_t stride;
+  std::int32_t padding;
+  std::int32_t dilation;
+  std::int32_t groups;
+  std::int32_t kernelHeight;
+  std::int32_t kernelWidth;
+};
+
+using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, ResizeBilinearGradientAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes>;
 
 /// Every operation that a device runs: the others are compiled away. X(name) for each.
 #define OCRNET_EXECUTABLE_OPS(X) \
@@ -239,7 +261,9 @@ using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, Batc
   X(attendRegionsGradient) \
   X(spatialSoftmaxGradient) \
   X(maxPool2dGradient) \
-  X(adaptiveAveragePool2dGradient)
+  X(adaptiveAveragePool2dGradient) \
+  X(conv2dInputGradient) \
+  X(conv2dFilterGradient)
 
 struct FieldSchema {
   std::string_view name;
@@ -349,6 +373,12 @@ inline const std::vector<OpSchema>& opSchemas() {
     {"adaptiveAveragePool2dGradient", {"dy"}, 1, {"dx"},
      {{"height", 0}, {"width", 0}},
      -1, {-1}, {true}, true, false},
+    {"conv2dInputGradient", {"dy", "filter", "residual"}, 2, {"dx"},
+     {{"stride", 0}, {"padding", 0}, {"dilation", 0}, {"groups", 0}, {"height", 0}, {"width", 0}},
+     2, {-1}, {true, false, true}, true, false},
+    {"conv2dFilterGradient", {"x", "dy"}, 2, {"dFilter"},
+     {{"stride", 0}, {"padding", 0}, {"dilation", 0}, {"groups", 0}, {"kernelHeight", 0}, {"kernelWidth", 0}},
+     -1, {-1}, {true, true}, false, false},
   };
   return schemas;
 }
@@ -410,6 +440,10 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
       return MaxPool2dGradientAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), words[3] != 0};
     case Opcode::adaptiveAveragePool2dGradient:
       return AdaptiveAveragePool2dGradientAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1])};
+    case Opcode::conv2dInputGradient:
+      return Conv2dInputGradientAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), static_cast<std::int32_t>(words[3]), static_cast<std::int32_t>(words[4]), static_cast<std::int32_t>(words[5])};
+    case Opcode::conv2dFilterGradient:
+      return Conv2dFilterGradientAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), static_cast<std::int32_t>(words[3]), static_cast<std::int32_t>(words[4]), static_cast<std::int32_t>(words[5])};
   }
   return {};
 }

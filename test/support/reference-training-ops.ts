@@ -1,5 +1,6 @@
 import { elementCount } from '../../lib/ir/tensor-type.js';
 import type { TrainingOperationName } from '../../lib/ops/index.js';
+import { conv2dFilterGradient, conv2dInputGradient } from './reference-convolution-gradients.js';
 import {
   activateGradient,
   batchNormGradient,
@@ -30,6 +31,8 @@ export const referenceTrainingOps = {
   batchNormGradient: erase(batchNormGradient),
   activateGradient: erase(activateGradient),
   channelSums: erase(channelSums),
+  conv2dInputGradient: erase(conv2dInputGradient),
+  conv2dFilterGradient: erase(conv2dFilterGradient),
   ...referenceRegionGradients,
   ...referenceWindowGradients,
 } satisfies Record<TrainingOperationName, ReferenceOp>;

@@ -16,7 +16,7 @@ struct Estimate {
   std::size_t scratchBytes;
 };
 
-/// One way to compute a convolution. The table of them is in ops/conv2d.cpp.
+/// One way to compute a convolution or a gradient of one. The tables of them are in ops/conv2d*.cpp.
 struct Algorithm {
   bool (*supports)(const Problem& problem);
   /// Only for problems that it supports.
@@ -28,6 +28,16 @@ struct Algorithm {
 extern const Algorithm onednnAlgorithm;    // oneDNN's convolution: any problem
 extern const Algorithm matmulAlgorithm;    // 1×1 convolutions as oneDNN's matrix product
 extern const Algorithm winogradAlgorithm;  // 3×3 convolutions in float32
+
+// conv2dInputGradient, whose problems are the convolution itself.
+extern const Algorithm onednnInputGradient;       // oneDNN's backward pass: any problem
+extern const Algorithm convolutionInputGradient;  // stride 1, as a convolution of dy: by each of the above
+extern const Algorithm matmulInputGradient;
+extern const Algorithm winogradInputGradient;
+
+// conv2dFilterGradient
+extern const Algorithm onednnFilterGradient;    // oneDNN's backward pass: any problem
+extern const Algorithm winogradFilterGradient;  // 3×3 convolutions of stride 1
 
 /// Rounded up to where another piece of scratch memory may begin.
 constexpr std::size_t aligned(std::size_t bytes) { return roundUp(bytes, kAlignment); }

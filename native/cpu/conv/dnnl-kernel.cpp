@@ -38,31 +38,86 @@ dnnl::primitive_attr epilogue(const Convolution& c) {
   return attributes;
 }
 
+/// What oneDNN asks for to describe a convolution; the same for all three passes.
+struct Geometry {
+  memory::desc x, filter, bias, y;
+  Dims strides, dilations, before, after;
+
+  explicit Geometry(const Convolution& c)
+      : strides{c.stride, c.stride}, dilations{c.dilation - 1, c.dilation - 1}, before{c.padding, c.padding} {
+    const auto any = memory::format_tag::any, nhwc = memory::format_tag::nhwc;
+    const std::int64_t outputs = c.channelsOut / c.groups, inputs = c.channelsIn / c.groups;
+    const std::int64_t kh = c.kernelHeight, kw = c.kernelWidth;
+    const Dims sizes =
+        c.groups > 1 ? Dims{c.groups, outputs, inputs, kh, kw} : Dims{c.channelsOut, inputs, kh, kw};
+    x = {{c.batch, c.channelsIn, c.height, c.width}, dnnlType(c.inputType), nhwc};
+    filter = {sizes, dnnlType(c.inputType), any};
+    if (c.bias) bias = {{c.channelsOut}, memory::data_type::f32, memory::format_tag::a};
+    y = {{c.batch, c.channelsOut, c.outputHeight, c.outputWidth}, dnnlType(c.outputType), nhwc};
+    // Below the padding and right of it the window may end inside: oneDNN wants the amount that it really
+    // covers.
+    const auto covered = [&](std::int64_t output, std::int64_t kernel, std::int64_t input) {
+      return (output - 1) * c.stride + (kernel - 1) * c.dilation + 1 - input - c.padding;
+    };
+    after = {covered(c.outputHeight, kh, c.height), covered(c.outputWidth, kw, c.width)};
+  }
+};
+
+constexpr auto kDirect = dnnl::algorithm::convolution_direct;
+
 DnnlKernel makeConvolution(const Convolution& c) {
-  const auto any = memory::format_tag::any, nhwc = memory::format_tag::nhwc;
-  const std::int64_t outputs = c.channelsOut / c.groups, inputs = c.channelsIn / c.groups;
-  const std::int64_t kh = c.kernelHeight, kw = c.kernelWidth;
-  const Dims filter =
-      c.groups > 1 ? Dims{c.groups, outputs, inputs, kh, kw} : Dims{c.channelsOut, inputs, kh, kw};
-  const memory::desc x({c.batch, c.channelsIn, c.height, c.width}, dnnlType(c.inputType), nhwc);
-  const memory::desc y({c.batch, c.channelsOut, c.outputHeight, c.outputWidth}, dnnlType(c.outputType), nhwc);
-  const memory::desc bias({c.channelsOut}, memory::data_type::f32, memory::format_tag::a);
-  // Below the padding and right of it the window may end inside: oneDNN wants the amount that it really
-  // covers.
-  const auto after = [&](std::int64_t output, std::int64_t kernel, std::int64_t input) {
-    return (output - 1) * c.stride + (kernel - 1) * c.dilation + 1 - input - c.padding;
-  };
-  const dnnl::convolution_forward::desc desc(
-      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, x,
-      memory::desc(filter, dnnlType(c.inputType), any), c.bias ? bias : memory::desc(), y,
-      Dims{c.stride, c.stride}, Dims{c.dilation - 1, c.dilation - 1}, Dims{c.padding, c.padding},
-      Dims{after(c.outputHeight, kh, c.height), after(c.outputWidth, kw, c.width)});
+  const Geometry g(c);
+  const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_inference, kDirect, g.x, g.filter,
+                                             g.bias, g.y, g.strides, g.dilations, g.before, g.after);
   const dnnl::convolution_forward::primitive_desc chosen(desc, epilogue(c), dnnlEngine());
   return {dnnl::convolution_forward(chosen),
-          x,
+          g.x,
           chosen.weights_desc(),
-          c.bias ? bias : memory::desc(),
-          y,
+          g.bias,
+          g.y,
+          chosen.scratchpad_desc(),
+          chosen.impl_info_str()};
+}
+
+dnnl::primitive_attr userScratchpad() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+/// oneDNN wants to see the forward pass of what it differentiates.
+dnnl::convolution_forward::primitive_desc forwardOf(const Geometry& g) {
+  const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_training, kDirect, g.x, g.filter, g.y,
+                                             g.strides, g.dilations, g.before, g.after);
+  return {desc, dnnlEngine()};
+}
+
+DnnlKernel makeInputGradient(const Convolution& c) {
+  const Geometry g(c);
+  const dnnl::convolution_backward_data::desc desc(kDirect, g.x, g.filter, g.y, g.strides, g.dilations,
+                                                   g.before, g.after);
+  const dnnl::convolution_backward_data::primitive_desc chosen(desc, userScratchpad(), dnnlEngine(),
+                                                               forwardOf(g));
+  return {dnnl::convolution_backward_data(chosen),
+          g.x,
+          chosen.weights_desc(),
+          {},
+          g.y,
+          chosen.scratchpad_desc(),
+          chosen.impl_info_str()};
+}
+
+DnnlKernel makeFilterGradient(const Convolution& c) {
+  const Geometry g(c);
+  const dnnl::convolution_backward_weights::desc desc(kDirect, g.x, g.filter, g.y, g.strides, g.dilations,
+                                                      g.before, g.after);
+  const dnnl::convolution_backward_weights::primitive_desc chosen(desc, userScratchpad(), dnnlEngine(),
+                                                                  forwardOf(g));
+  return {dnnl::convolution_backward_weights(chosen),
+          g.x,
+          chosen.diff_weights_desc(),
+          {},
+          g.y,
           chosen.scratchpad_desc(),
           chosen.impl_info_str()};
 }
@@ -111,6 +166,16 @@ class KernelCache {
 std::shared_ptr<const DnnlKernel> convolutionKernel(const Convolution& convolution, int threads) {
   static KernelCache<std::tuple<Convolution, int>> cache;
   return cache.get({convolution, threads}, threads, [&] { return makeConvolution(convolution); });
+}
+
+std::shared_ptr<const DnnlKernel> inputGradientKernel(const Convolution& convolution, int threads) {
+  static KernelCache<std::tuple<Convolution, int>> cache;
+  return cache.get({convolution, threads}, threads, [&] { return makeInputGradient(convolution); });
+}
+
+std::shared_ptr<const DnnlKernel> filterGradientKernel(const Convolution& convolution, int threads) {
+  static KernelCache<std::tuple<Convolution, int>> cache;
+  return cache.get({convolution, threads}, threads, [&] { return makeFilterGradient(convolution); });
 }
 
 std::shared_ptr<const DnnlKernel> matmulKernel(const Convolution& convolution, std::int64_t pixels,

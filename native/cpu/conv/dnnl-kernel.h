@@ -22,6 +22,11 @@ struct DnnlKernel {
 /// twice for each of its hundreds of convolutions, many of them equal.
 std::shared_ptr<const DnnlKernel> convolutionKernel(const Convolution& convolution, int threads);
 
+/// The gradients of that convolution, without epilogue: x and y are their gradients where oneDNN writes or
+/// reads these.
+std::shared_ptr<const DnnlKernel> inputGradientKernel(const Convolution& convolution, int threads);
+std::shared_ptr<const DnnlKernel> filterGradientKernel(const Convolution& convolution, int threads);
+
 /// A 1×1 convolution of stride 1 without padding as the product of a (pixels, C) and a (C, O) matrix.
 /// It reads the packed filter of `sharesFilterWith`, if given, otherwise one in the layout that it likes
 /// best.

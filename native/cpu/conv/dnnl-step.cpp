@@ -1,11 +1,11 @@
 #include "cpu/conv/dnnl-step.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 #include <vector>
 
 #include "cpu/conv/algorithm.h"
+#include "cpu/conv/dnnl-execution.h"
 #include "cpu/conv/dnnl-filter.h"
 #include "cpu/dnnl/context.h"
 #include "cpu/parallel.h"
@@ -37,67 +37,17 @@ class Scratch {
   std::size_t x_, y_, workerBytes_, filter_, bytes_;
 };
 
-constexpr std::int64_t kCopyGrainBytes = 32 << 10;
-
-/// Rows of bytes, `stride` apart.
-struct Rows {
-  std::byte* data;
-  std::size_t stride;
-};
-
-void copyRows(Rows from, Rows to, std::size_t bytes, std::int64_t count, int threads) {
-  if (from.data == to.data) return;
-  parallel(threads, count, kCopyGrainBytes / static_cast<std::int64_t>(bytes), [=](Range range, int) {
-    for (std::int64_t i = range.first; i < range.end; ++i) {
-      std::memcpy(to.data + i * to.stride, from.data + i * from.stride, bytes);
-    }
-  });
-}
-
-dnnl::memory unbound(const dnnl::memory::desc& layout) { return {layout, dnnlEngine(), nullptr}; }
-
-/// A kernel with its own oneDNN memory objects, whose addresses change from run to run.
-class Execution {
- public:
-  explicit Execution(std::shared_ptr<const DnnlKernel> kernel)
-      : kernel_(std::move(kernel)),
-        arguments_{{DNNL_ARG_SRC, unbound(kernel_->x)},
-                   {DNNL_ARG_WEIGHTS, unbound(kernel_->filter)},
-                   {DNNL_ARG_DST, unbound(kernel_->y)},
-                   {DNNL_ARG_SCRATCHPAD, unbound(kernel_->scratchpad)}} {
-    if (!kernel_->bias.is_zero()) arguments_.emplace(DNNL_ARG_BIAS, unbound(kernel_->bias));
-  }
-
-  void run(const std::byte* x, const std::byte* filter, const float* bias, std::byte* y,
-           std::byte* scratchpad) {
-    const auto bind = [this](int argument, const void* data) {
-      arguments_.at(argument).set_data_handle(const_cast<void*>(data));
-    };
-    bind(DNNL_ARG_SRC, x);
-    // Its padding gets zeroed by set_data_handle each time, so bind it only where it moved.
-    if (arguments_.at(DNNL_ARG_WEIGHTS).get_data_handle() != filter) bind(DNNL_ARG_WEIGHTS, filter);
-    bind(DNNL_ARG_DST, y);
-    bind(DNNL_ARG_SCRATCHPAD, scratchpad);
-    if (!kernel_->bias.is_zero()) bind(DNNL_ARG_BIAS, bias);
-    kernel_->primitive.execute(dnnlStream(), arguments_);
-  }
-
- private:
-  std::shared_ptr<const DnnlKernel> kernel_;
-  std::unordered_map<int, dnnl::memory> arguments_;
-};
-
-Packing packing(const Convolution& convolution, const dnnl::memory::desc& layout, int threads) {
+Packing packing(const Problem& problem, const dnnl::memory::desc& layout, int threads) {
   Packing packing{
-      .layout = layoutName(layout),
+      .layout = layoutName(layout) + (problem.filterIsTransposed ? ", transposed" : ""),
       .bytes = layout.get_size(),
       .pack = [=](const float* filter,
-                  std::byte* packed) { packDnnlFilter(convolution, layout, filter, packed, threads); },
+                  std::byte* packed) { packDnnlFilter(problem, layout, filter, packed, threads); },
       .unpack = nullptr,
   };
-  if (convolution.inputType == DataType::float32) {
+  if (problem.convolution.inputType == DataType::float32) {
     packing.unpack = [=](const std::byte* packed, float* filter) {
-      unpackDnnlFilter(convolution, layout, packed, filter, threads);
+      unpackDnnlFilter(problem, layout, packed, filter, threads);
     };
   }
   return packing;
@@ -111,10 +61,10 @@ class DnnlStep final : public PreparedStep {
         schedule_(schedule),
         scratch_(problem, schedule),
         threads_(device.threads),
-        filter_(description, weights, packing(problem.convolution, schedule.piece->filter, device.threads)) {
+        filter_(description, weights, packing(problem, schedule.piece->filter, device.threads)) {
     for (int worker = 0; worker < schedule.workers; ++worker) {
-      pieces_.emplace_back(schedule.piece);
-      if (schedule.rest) rests_.emplace_back(schedule.rest);
+      pieces_.emplace_back(schedule.piece, kForwardArguments);
+      if (schedule.rest) rests_.emplace_back(schedule.rest, kForwardArguments);
     }
   }
 
@@ -158,12 +108,12 @@ class DnnlStep final : public PreparedStep {
     const Rows denseY{problem_.outputIsSlice() ? memory.scratch + scratch_.y(worker) : y.data, outputBytes};
     if (c.residual) {  // oneDNN adds to what lies in y
       const std::size_t stride = problem_.residualPixelStride * outputElement;
-      copyRows({memory.inputs[kResidual] + firstOutput * stride, stride}, denseY, outputBytes, outputs,
-               copyThreads);
+      copyRows({memory.inputs[problem_.residualInput] + firstOutput * stride, stride}, denseY, outputBytes,
+               outputs, copyThreads);
     }
 
-    Execution& execution = outputs == schedule_.outputPixels ? pieces_[worker] : rests_[worker];
-    execution.run(denseX.data, filter, memory.in<float>(kBias), denseY.data,
+    DnnlExecution& execution = outputs == schedule_.outputPixels ? pieces_[worker] : rests_[worker];
+    execution.run(denseX.data, filter, c.bias ? memory.in<float>(kBias) : nullptr, denseY.data,
                   memory.scratch + scratch_.scratchpad(worker));
     copyRows(denseY, y, outputBytes, outputs, copyThreads);
   }
@@ -172,7 +122,7 @@ class DnnlStep final : public PreparedStep {
   const DnnlSchedule schedule_;
   const Scratch scratch_;
   const int threads_;
-  std::vector<Execution> pieces_, rests_;  // one for each worker
+  std::vector<DnnlExecution> pieces_, rests_;  // one for each worker
   const PackedFilter filter_;
 };
 

@@ -1,6 +1,9 @@
 #include "cpu/conv/problem.h"
 
 #include <bit>
+#include <utility>
+
+#include "core/error.h"
 
 namespace ocrnet::cpu::conv {
 
@@ -41,6 +44,91 @@ Problem describeProblem(const StepDescription& description) {
       .outputPixelStride = y.pixelStride,
       .residualPixelStride = residual ? residual->pixelStride : 0,
       .filterIsParameter = filter.storage == Storage::parameter,
+  };
+}
+
+namespace {
+
+/// The plain convolution of x with a filter into y.
+Convolution plain(const auto& attributes, const TensorInfo& x, const TensorInfo& filter,
+                  const TensorInfo& y) {
+  return {
+      .batch = x.shape[0],
+      .height = x.shape[1],
+      .width = x.shape[2],
+      .channelsIn = x.shape[3],
+      .outputHeight = y.shape[1],
+      .outputWidth = y.shape[2],
+      .channelsOut = y.shape[3],
+      .kernelHeight = filter.shape[1],
+      .kernelWidth = filter.shape[2],
+      .stride = attributes.stride,
+      .padding = attributes.padding,
+      .dilation = attributes.dilation,
+      .groups = attributes.groups,
+      .inputType = x.dataType,
+      .outputType = y.dataType,
+      .bias = false,
+      .residual = false,
+      .activation = Activation::none,
+      .slopeBits = 0,
+  };
+}
+
+/// The gradients are there in float32 alone.
+void requireFloat32(const TensorInfo& tensor) {
+  if (tensor.dataType == DataType::float32) return;
+  throw Error("UNSUPPORTED", "the gradients of convolutions need float32");
+}
+
+}  // namespace
+
+Problem describeInputGradient(const StepDescription& description) {
+  const TensorInfo& dy = *description.input(0);
+  const TensorInfo& filter = *description.input(kFilter);
+  const TensorInfo* residual = description.input(2);
+  const TensorInfo& dx = *description.output(0);
+  requireFloat32(dy);
+  Problem problem{
+      .convolution = plain(description.attributes<Conv2dInputGradientAttributes>(), dx, filter, dy),
+      .inputPixelStride = dx.pixelStride,
+      .outputPixelStride = dy.pixelStride,
+      .residualPixelStride = residual ? residual->pixelStride : 0,
+      .filterIsParameter = filter.storage == Storage::parameter,
+      .residualInput = 2,
+  };
+  problem.convolution.residual = residual != nullptr;
+  return problem;
+}
+
+bool hasConvolutionForm(const Problem& inputGradient) {
+  const Convolution& c = inputGradient.convolution;
+  return c.stride == 1 && c.kernelHeight == c.kernelWidth && c.padding <= c.dilation * (c.kernelHeight - 1);
+}
+
+Problem asConvolution(const Problem& inputGradient) {
+  Problem problem = inputGradient;
+  Convolution& c = problem.convolution;
+  std::swap(c.height, c.outputHeight);
+  std::swap(c.width, c.outputWidth);
+  std::swap(c.channelsIn, c.channelsOut);
+  std::swap(problem.inputPixelStride, problem.outputPixelStride);
+  c.padding = c.dilation * (c.kernelHeight - 1) - c.padding;
+  problem.filterIsTransposed = true;
+  return problem;
+}
+
+Problem describeFilterGradient(const StepDescription& description) {
+  const TensorInfo& x = *description.input(0);
+  const TensorInfo& dy = *description.input(1);
+  requireFloat32(x);
+  return {
+      .convolution =
+          plain(description.attributes<Conv2dFilterGradientAttributes>(), x, *description.output(0), dy),
+      .inputPixelStride = x.pixelStride,
+      .outputPixelStride = dy.pixelStride,
+      .residualPixelStride = 0,
+      .filterIsParameter = false,
   };
 }
 

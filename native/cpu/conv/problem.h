@@ -34,20 +34,36 @@ struct Convolution {
   float slope() const;
 };
 
+/// A step's inputs in the order of conv2d's schema.
+enum Input : std::size_t { kX, kFilter, kBias, kResidual };
+
 /// A convolution and its memory. A pixel stride is in elements, at least the tensor's channels: more for a
 /// slice.
 struct Problem {
   Convolution convolution;
   std::int64_t inputPixelStride, outputPixelStride, residualPixelStride;
   bool filterIsParameter;  // packed once; otherwise it may change from run to run
+  /// The filter in memory is that of the convolution whose input gradient this is: (I, kh, kw, O / groups),
+  /// its taps in reverse.
+  bool filterIsTransposed = false;
+  std::size_t residualInput = kResidual;
 
   bool inputIsSlice() const { return inputPixelStride != convolution.channelsIn; }
   bool outputIsSlice() const { return outputPixelStride != convolution.channelsOut; }
 };
 
-/// The step's inputs, in the order of the schema.
-enum Input : std::size_t { kX, kFilter, kBias, kResidual };
-
+/// A conv2d.
 Problem describeProblem(const StepDescription& description);
+
+/// A conv2dInputGradient, as `convolution` itself: x and y are dx and dy, and so their strides.
+Problem describeInputGradient(const StepDescription& description);
+
+/// A conv2dInputGradient of stride 1 as what it is: a convolution of dy with the filter transposed and its
+/// taps in reverse. Only where hasConvolutionForm.
+Problem asConvolution(const Problem& inputGradient);
+bool hasConvolutionForm(const Problem& inputGradient);
+
+/// A conv2dFilterGradient: `convolution` is the forward one, the strides are those of x and dy.
+Problem describeFilterGradient(const StepDescription& description);
 
 }  // namespace ocrnet::cpu::conv

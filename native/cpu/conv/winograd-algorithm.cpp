@@ -2,6 +2,7 @@
 
 #include "cpu/conv/algorithm.h"
 #include "cpu/conv/packed-filter.h"
+#include "cpu/winograd/filter-gradient.h"
 #include "cpu/winograd/winograd.h"
 
 namespace ocrnet::cpu::conv {
@@ -25,12 +26,15 @@ winograd::Problem winogradProblem(const Problem& problem) {
       .inputPixelStride = problem.inputPixelStride,
       .outputPixelStride = problem.outputPixelStride,
       .residualPixelStride = problem.residualPixelStride,
+      .filterOrder =
+          problem.filterIsTransposed ? winograd::FilterOrder::transposed : winograd::FilterOrder::plain,
   };
 }
 
 Packing packing(const winograd::Problem& problem, const Device& device) {
   return {
-      .layout = std::string("winograd ") + isaName(device.isa),
+      .layout = std::string("winograd ") + isaName(device.isa) +
+                (problem.filterOrder == winograd::FilterOrder::transposed ? ", transposed" : ""),
       .bytes = winograd::packedFilterBytes(problem, device),
       .pack =
           [=](const float* filter, std::byte* packed) {
@@ -49,6 +53,7 @@ class WinogradStep final : public PreparedStep {
                Weights& weights)
       : problem_(winogradProblem(problem)),
         convolution_(problem.convolution),
+        residualInput_(problem.residualInput),
         device_(device),
         filter_(description, weights, packing(problem_, device)),
         filterOffset_(aligned(winograd::scratchBytes(problem_, device))) {}
@@ -61,8 +66,8 @@ class WinogradStep final : public PreparedStep {
                       .x = memory.in<float>(kX),
                       .packedFilter =
                           reinterpret_cast<const float*>(filter_.get(memory, memory.scratch + filterOffset_)),
-                      .bias = memory.in<float>(kBias),
-                      .residual = memory.in<float>(kResidual),
+                      .bias = convolution_.bias ? memory.in<float>(kBias) : nullptr,
+                      .residual = convolution_.residual ? memory.in<float>(residualInput_) : nullptr,
                       .y = memory.out<float>(0),
                       .epilogue = {convolution_.activation, convolution_.slope()},
                   },
@@ -72,6 +77,7 @@ class WinogradStep final : public PreparedStep {
  private:
   const winograd::Problem problem_;
   const Convolution convolution_;
+  const std::size_t residualInput_;
   const Device device_;
   const PackedFilter filter_;
   const std::size_t filterOffset_;  // in the scratch, for a filter that is no parameter
@@ -94,6 +100,35 @@ Estimate estimate(const Problem& problem, const Device& device) {
   };
 }
 
+class FilterGradientStep final : public PreparedStep {
+ public:
+  FilterGradientStep(const Problem& problem, const Device& device)
+      : problem_(winogradProblem(problem)), device_(device) {}
+
+  void run(const StepMemory& memory) override {
+    winograd::runFilterGradient(
+        problem_, device_, {memory.in<float>(0), memory.in<float>(1), memory.out<float>(0)}, memory.scratch);
+  }
+
+ private:
+  const winograd::Problem problem_;
+  const Device device_;
+};
+
+Estimate estimateFilterGradient(const Problem& problem, const Device& device) {
+  const winograd::Problem p = winogradProblem(problem);
+  return {
+      .name = "winograd4x4",
+      .cost = winograd::filterGradientRelativeCost(p, device) / kTrustedShare * problem.convolution.flops(),
+      .scratchBytes = winograd::filterGradientScratchBytes(p, device),
+  };
+}
+
+std::unique_ptr<PreparedStep> prepareFilterGradient(const Problem& problem, const StepDescription&,
+                                                    const Device& device, Weights&) {
+  return std::make_unique<FilterGradientStep>(problem, device);
+}
+
 std::unique_ptr<PreparedStep> prepare(const Problem& problem, const StepDescription& description,
                                       const Device& device, Weights& weights) {
   return std::make_unique<WinogradStep>(problem, description, device, weights);
@@ -102,5 +137,6 @@ std::unique_ptr<PreparedStep> prepare(const Problem& problem, const StepDescript
 }  // namespace
 
 const Algorithm winogradAlgorithm{supports, estimate, prepare};
+const Algorithm winogradFilterGradient{supports, estimateFilterGradient, prepareFilterGradient};
 
 }  // namespace ocrnet::cpu::conv

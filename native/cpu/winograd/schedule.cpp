@@ -6,21 +6,11 @@
 #include <limits>
 
 #include "core/integers.h"
+#include "cpu/winograd/tiles.h"
 
 namespace ocrnet::cpu::winograd {
 
 namespace {
-
-/// Odd multiples of a cache line keep 36 parallel streams out of each other's cache sets.
-std::int64_t unaliased(std::int64_t floats) { return roundUp(floats, 32) + 16; }
-
-std::int64_t secondLevelCacheBytes() {
-#ifdef _SC_LEVEL2_CACHE_SIZE
-  static const std::int64_t bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
-  if (bytes > 0) return bytes;
-#endif
-  return 1 << 20;
-}
 
 /// The even size of the fewest parts of a whole that are at most this large.
 std::int64_t evenPart(std::int64_t whole, std::int64_t most) {
@@ -41,31 +31,20 @@ constexpr double kInputScratchFloats =
 
 }  // namespace
 
-std::int64_t tileCount(std::int64_t extent, std::int64_t dilation) {
-  // The phases have extent / dilation rows, the first extent % dilation of them one more.
-  const std::int64_t longer = extent % dilation, rows = extent / dilation;
-  return longer * divideUp(rows + 1, kOutputTile) + (dilation - longer) * divideUp(rows, kOutputTile);
-}
+std::int64_t unaliased(std::int64_t floats) { return roundUp(floats, 32) + 16; }
 
-std::int64_t tileOrigin(std::int64_t tile, std::int64_t extent, std::int64_t dilation) {
-  const std::int64_t longer = extent % dilation, rows = extent / dilation;
-  const std::int64_t longerTiles = divideUp(rows + 1, kOutputTile), tiles = divideUp(rows, kOutputTile);
-  std::int64_t phase, inPhase;
-  if (tile < longer * longerTiles) {
-    phase = tile / longerTiles, inPhase = tile % longerTiles;
-  } else {
-    tile -= longer * longerTiles;
-    phase = longer + tile / tiles, inPhase = tile % tiles;
-  }
-  return phase + inPhase * kOutputTile * dilation;
+std::int64_t secondLevelCacheBytes() {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  static const std::int64_t bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  if (bytes > 0) return bytes;
+#endif
+  return 1 << 20;
 }
 
 Schedule schedule(const Problem& problem, int threads, const Kernels& kernels) {
   const double cacheFloats = static_cast<double>(secondLevelCacheBytes() / 4);
   Schedule s{};
-  s.tileRows = tileCount(problem.outputHeight(), problem.dilation);
-  s.tileColumns = tileCount(problem.outputWidth(), problem.dilation);
-  s.tiles = problem.batch * s.tileRows * s.tileColumns;
+  s.tiles = TileGrid(problem).tiles();
   s.panelVectors = kernels.panelVectors(problem.channelsOut);
   s.panel = s.panelVectors * kernels.lanes;
   s.panels = divideUp(problem.channelsOut, s.panel);

@@ -10,9 +10,9 @@ struct Schedule {
   // The threads: groups share the tiles out, the members of a group share the output channels of its tiles.
   std::int64_t groups, members;
 
-  std::int64_t tileRows, tileColumns, tiles;  // of one image; of the batch
-  std::int64_t chunkTiles;                    // most tiles whose V is held at once by a group
-  std::int64_t steps;                         // chunks of every group
+  std::int64_t tiles;       // of the batch
+  std::int64_t chunkTiles;  // most tiles whose V is held at once by a group
+  std::int64_t steps;       // chunks of every group
 
   InputLayout input;           // of V
   std::int64_t channelBlocks;  // of input.channelBlock channels
@@ -35,11 +35,9 @@ struct Schedule {
 
 Schedule schedule(const Problem& problem, int threads, const Kernels& kernels);
 
-/// The rows (or columns) of tiles along one dimension of the output: those of all dilation phases, one after
-/// another.
-std::int64_t tileCount(std::int64_t extent, std::int64_t dilation);
+/// Odd multiples of a cache line keep 36 parallel streams out of each other's cache sets.
+std::int64_t unaliased(std::int64_t floats);
 
-/// The first output row (or column) of a tile.
-std::int64_t tileOrigin(std::int64_t tile, std::int64_t extent, std::int64_t dilation);
+std::int64_t secondLevelCacheBytes();
 
 }  // namespace ocrnet::cpu::winograd

@@ -51,21 +51,23 @@
 #include "core/range.h"
 #include "cpu/winograd/kernels/kernels.h"
 #include "cpu/winograd/schedule.h"
+#include "cpu/winograd/tiles.h"
 
 namespace ocrnet::cpu::winograd {
 
 namespace {
-
-struct TilePlace {
-  std::int64_t image, row, column;  // the first output pixel
-};
 
 /// One call of run: what its workers share.
 class Convolution {
  public:
   Convolution(const Problem& problem, const Operands& operands, const Kernels& kernels,
               const Schedule& schedule, float* scratch)
-      : problem_(problem), operands_(operands), kernels_(kernels), schedule_(schedule), scratch_(scratch) {
+      : problem_(problem),
+        operands_(operands),
+        kernels_(kernels),
+        schedule_(schedule),
+        grid_(problem),
+        scratch_(scratch) {
     std::fill_n(scratch + schedule.zerosOffset, problem.channelsIn, 0.0f);
   }
 
@@ -84,7 +86,7 @@ class Convolution {
     float* const v = groupInput(worker);
     for (std::int64_t tile = mine.first; tile < mine.end; ++tile) {
       const float* pixels[kPoints];
-      findPixels(placeOf(tile), pixels);
+      grid_.findInputs(grid_.placeOf(tile), operands_.x, scratch_ + schedule_.zerosOffset, pixels);
       kernels_.transformInput(pixels, problem_.channelsIn,
                               v + (tile - chunk.first) * schedule_.input.channelBlock, schedule_.input);
     }
@@ -101,7 +103,7 @@ class Convolution {
       const Range panels = mine.part(i, blocks);
       multiply(worker, chunk.size(), panels, m);
       for (std::int64_t tile = chunk.first; tile < chunk.end; ++tile) {
-        transformOutput(placeOf(tile), panels, m + (tile - chunk.first) * schedule_.productStride);
+        transformOutput(grid_.placeOf(tile), panels, m + (tile - chunk.first) * schedule_.productStride);
       }
     }
   }
@@ -120,29 +122,6 @@ class Convolution {
   float* keptFilter(std::int64_t channelBlock, std::int64_t panel) const {
     return scratch_ + schedule_.filterOffset + channelBlock * schedule_.filterFloats +
            panel * schedule_.input.channelBlock * schedule_.panel;
-  }
-
-  TilePlace placeOf(std::int64_t tile) const {
-    const std::int64_t column = tile % schedule_.tileColumns, rest = tile / schedule_.tileColumns;
-    return {rest / schedule_.tileRows,
-            tileOrigin(rest % schedule_.tileRows, problem_.outputHeight(), problem_.dilation),
-            tileOrigin(column, problem_.outputWidth(), problem_.dilation)};
-  }
-
-  /// The 6×6 input pixels of a tile; those of the padding are the zeros.
-  void findPixels(const TilePlace& place, const float** pixels) const {
-    const float* const zeros = scratch_ + schedule_.zerosOffset;
-    for (std::int64_t i = 0; i < kInputTile; ++i) {
-      const std::int64_t row = place.row - problem_.padding + i * problem_.dilation;
-      const bool rowInside = row >= 0 && row < problem_.height;
-      const float* const line =
-          operands_.x + (place.image * problem_.height + row) * problem_.width * problem_.inputPixelStride;
-      for (std::int64_t j = 0; j < kInputTile; ++j) {
-        const std::int64_t column = place.column - problem_.padding + j * problem_.dilation;
-        const bool inside = rowInside && column >= 0 && column < problem_.width;
-        *pixels++ = inside ? line + column * problem_.inputPixelStride : zeros;
-      }
-    }
   }
 
   void transformFilter(std::int64_t channelBlock, Range panels, float* u) const {
@@ -214,6 +193,7 @@ class Convolution {
   const Operands& operands_;
   const Kernels& kernels_;
   const Schedule& schedule_;
+  const TileGrid grid_;
   float* const scratch_;
 };
 

@@ -8,6 +8,10 @@
 
 namespace ocrnet::cpu::winograd {
 
+/// How a filter lies in memory: (channelsOut, 3, 3, channelsIn), or as the convolution has it whose input
+/// gradient the problem is, (channelsIn, 3, 3, channelsOut) with the taps in reverse.
+enum class FilterOrder { plain, transposed };
+
 /// A 3×3 convolution of stride 1 in float32, NHWC. The padding is the same on all four sides; "same" is
 /// padding = dilation. Pixels lie pixelStride elements apart (at least the channels), rows and images follow
 /// without gaps: x, y and the residual may be channel slices of wider buffers.
@@ -16,6 +20,7 @@ struct Problem {
   std::int64_t channelsIn, channelsOut;
   std::int64_t dilation, padding;
   std::int64_t inputPixelStride, outputPixelStride, residualPixelStride;
+  FilterOrder filterOrder = FilterOrder::plain;
 
   std::int64_t outputHeight() const { return height + 2 * padding - 2 * dilation; }
   std::int64_t outputWidth() const { return width + 2 * padding - 2 * dilation; }
@@ -33,8 +38,8 @@ struct Operands {
 /// Bytes of the packed filter: those of the filter, with the output channels rounded up to whole panels.
 std::size_t packedFilterBytes(const Problem& problem, const Device& device);
 
-/// Reorders a filter (channelsOut, 3, 3, channelsIn) for the device's kernels, and back. Only the two channel
-/// counts of the problem matter.
+/// Reorders a filter for the device's kernels, and back. Only the two channel counts of the problem and the
+/// order of its filter matter.
 void packFilter(const Problem& problem, const Device& device, const float* filter, float* packed);
 void unpackFilter(const Problem& problem, const Device& device, const float* packed, float* filter);
 

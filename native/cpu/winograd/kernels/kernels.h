@@ -60,6 +60,20 @@ struct Kernels {
 
   /// Y = Aᵀ M A, bias, residual, activation.
   void (*transformOutput)(const OutputTile& tile);
+
+  /// dM = A dy Aᵀ of one tile: pixels are the 4×4 gradients (channels each). Whole vectors are written.
+  void (*transformGradient)(const float* const* pixels, std::int64_t channels, float* m,
+                            std::int64_t pointStride);
+
+  /// dU (+)= dMᵀ V for one point: m (tiles, rows), v (tiles, vectors), u (rows, vectors). Indexed by the
+  /// number of vectors.
+  void (*accumulate[kMaxPanelVectors + 1])(const float* m, std::int64_t mStride, std::int64_t rows,
+                                           const float* v, std::int64_t vStride, std::int64_t tiles, float* u,
+                                           std::int64_t uStride, bool accumulate);
+
+  /// dg (+)= Gᵀ dU G of one output channel: u (36, channels) → taps (9, channels).
+  void (*transformFilterGradient)(const float* u, std::int64_t pointStride, std::int64_t channels,
+                                  float* taps, std::int64_t tapStride, bool accumulate);
 };
 
 const Kernels& kernelsFor(Isa isa);

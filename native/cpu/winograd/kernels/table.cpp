@@ -1,4 +1,6 @@
 #include "core/integers.h"
+#include "cpu/winograd/kernels/accumulate.h"
+#include "cpu/winograd/kernels/gradient-transforms.h"
 #include "cpu/winograd/kernels/multiply.h"
 #include "cpu/winograd/kernels/transforms.h"
 
@@ -19,6 +21,9 @@ const Kernels kernels = {
     .transformFilter = transformFilter,
     .multiply = {nullptr, multiply<1>, multiply<2>, multiply<3>, multiply<4>},
     .transformOutput = transformOutput,
+    .transformGradient = transformGradient,
+    .accumulate = {nullptr, accumulate<1>, accumulate<2>, accumulate<3>, accumulate<4>},
+    .transformFilterGradient = transformFilterGradient,
 };
 
 }  // namespace ocrnet::cpu::winograd::OCRNET_ISA
