@@ -77,7 +77,7 @@ inline std::int64_t windowCount(std::int64_t size, std::int64_t kernel, const Wi
   return ceilMode && (count - 1) * stride >= size + padding ? count - 1 : count;
 }
 
-// Gradients have the shapes of what they are gradients of.
+// Asked by the rules of their gradients.
 std::vector<TensorType> infer(const AttendRegionsAttributes&, Inputs);
 std::vector<TensorType> infer(const MaxPool2dAttributes&, Inputs);
 
