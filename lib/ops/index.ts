@@ -61,6 +61,14 @@ export const trainingOperations: readonly AnyOpSpec[] = [
   spatialSoftmaxGradient,
   maxPool2dGradient,
   adaptiveAveragePool2dGradient,
+  sliceChannels,
+  crossEntropy,
+  sgd,
+  globalNorm,
+  accumulate,
+  adamW,
+  movingAverage,
+  labelRegions,
 ].map(erase);
 
 /** Every operation. The position is its code in an encoded plan; `npm run generate` writes the C++ side of this list. */
@@ -84,17 +92,25 @@ export type InferenceOperationName =
   | (typeof spatialSoftmax)['name'];
 
 export type TrainingOperationName =
+  | (typeof accumulate)['name']
   | (typeof activateGradient)['name']
+  | (typeof adamW)['name']
   | (typeof adaptiveAveragePool2dGradient)['name']
   | (typeof attendRegionsGradient)['name']
   | (typeof batchNormGradient)['name']
   | (typeof batchNormTraining)['name']
   | (typeof channelSums)['name']
+  | (typeof crossEntropy)['name']
   | (typeof distributeRegions)['name']
+  | (typeof globalNorm)['name']
   | (typeof join)['name']
+  | (typeof labelRegions)['name']
   | (typeof maxPool2dGradient)['name']
+  | (typeof movingAverage)['name']
   | (typeof resizeBilinearGradient)['name']
   | (typeof scoreRegions)['name']
+  | (typeof sgd)['name']
+  | (typeof sliceChannels)['name']
   | (typeof spatialSoftmaxGradient)['name'];
 
 export type OperationName = InferenceOperationName | TrainingOperationName;
