@@ -63,6 +63,14 @@ export const trainingOperations: readonly AnyOpSpec[] = [
   adaptiveAveragePool2dGradient,
   conv2dInputGradient,
   conv2dFilterGradient,
+  sliceChannels,
+  crossEntropy,
+  sgd,
+  globalNorm,
+  accumulate,
+  adamW,
+  movingAverage,
+  labelRegions,
 ].map(erase);
 
 /** Every operation. The position is its code in an encoded plan; `npm run generate` writes the C++ side of this list. */
@@ -86,7 +94,9 @@ export type InferenceOperationName =
   | (typeof spatialSoftmax)['name'];
 
 export type TrainingOperationName =
+  | (typeof accumulate)['name']
   | (typeof activateGradient)['name']
+  | (typeof adamW)['name']
   | (typeof adaptiveAveragePool2dGradient)['name']
   | (typeof attendRegionsGradient)['name']
   | (typeof batchNormGradient)['name']
@@ -94,11 +104,17 @@ export type TrainingOperationName =
   | (typeof channelSums)['name']
   | (typeof conv2dFilterGradient)['name']
   | (typeof conv2dInputGradient)['name']
+  | (typeof crossEntropy)['name']
   | (typeof distributeRegions)['name']
+  | (typeof globalNorm)['name']
   | (typeof join)['name']
+  | (typeof labelRegions)['name']
   | (typeof maxPool2dGradient)['name']
+  | (typeof movingAverage)['name']
   | (typeof resizeBilinearGradient)['name']
   | (typeof scoreRegions)['name']
+  | (typeof sgd)['name']
+  | (typeof sliceChannels)['name']
   | (typeof spatialSoftmaxGradient)['name'];
 
 export type OperationName = InferenceOperationName | TrainingOperationName;

@@ -34,5 +34,6 @@ inline Vec fnma(Vec a, Vec b, Vec c) { return _mm512_fnmadd_ps(a, b, c); }
 /// A NaN in b is kept. (The masked forms, because GCC 12 warns about its own header in the plain ones.)
 inline Vec max(Vec a, Vec b) { return _mm512_maskz_max_ps(0xffff, a, b); }
 inline Vec min(Vec a, Vec b) { return _mm512_maskz_min_ps(0xffff, a, b); }
+inline Vec sqrt(Vec a) { return _mm512_maskz_sqrt_ps(0xffff, a); }
 
 }  // namespace ocrnet::cpu::OCRNET_ISA

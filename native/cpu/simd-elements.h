@@ -5,6 +5,7 @@
 // instructions.
 
 #include <cstring>
+#include <utility>
 
 #include "core/bfloat16.h"
 #include "cpu/simd.h"
@@ -73,6 +74,26 @@ inline void eachVector(std::int64_t count, const Body& body) {
   std::int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) body(i, Whole{});
   if (i < count) body(i, First{count - i});
+}
+
+/// 0, 1, 2, …
+inline IntVec firstIndices() {
+  IntVec indices;
+  for (int i = 0; i < kLanes; ++i) indices[i] = i;
+  return indices;
+}
+
+template <int kDistance, int... kIndices>
+inline Vec swapLanes(Vec x, std::integer_sequence<int, kIndices...>) {
+  return __builtin_shufflevector(x, x, (kIndices ^ kDistance)...);
+}
+
+/// All lanes into one, which every lane then holds: combine(a, b), the same whichever comes first.
+template <int kDistance = kLanes / 2, class Combine>
+inline Vec reduceAll(Vec x, const Combine& combine) {
+  const Vec combined = combine(x, swapLanes<kDistance>(x, std::make_integer_sequence<int, kLanes>{}));
+  if constexpr (kDistance > 1) return reduceAll<kDistance / 2>(combined, combine);
+  return combined;
 }
 
 /// All lanes into one: combine(a, b) of halves until one is left.

@@ -39,5 +39,9 @@ inline Vec fnma(Vec a, Vec b, Vec c) { return c - a * b; }
 /// A NaN in b is kept.
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
+inline Vec sqrt(Vec a) {
+  for (int i = 0; i < kLanes; ++i) a[i] = __builtin_sqrtf(a[i]);
+  return a;
+}
 
 }  // namespace ocrnet::cpu::OCRNET_ISA

@@ -81,7 +81,9 @@ inline std::int64_t windowCount(std::int64_t size, std::int64_t kernel, const Wi
 std::vector<TensorType> infer(const AttendRegionsAttributes&, Inputs);
 std::vector<TensorType> infer(const MaxPool2dAttributes&, Inputs);
 
+std::vector<TensorType> infer(const AccumulateAttributes&, Inputs);
 std::vector<TensorType> infer(const ActivateGradientAttributes&, Inputs);
+std::vector<TensorType> infer(const AdamWAttributes&, Inputs);
 std::vector<TensorType> infer(const AdaptiveAveragePool2dGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const AttendRegionsGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const BatchNormGradientAttributes&, Inputs);
@@ -89,11 +91,17 @@ std::vector<TensorType> infer(const BatchNormTrainingAttributes&, Inputs);
 std::vector<TensorType> infer(const ChannelSumsAttributes&, Inputs);
 std::vector<TensorType> infer(const Conv2dFilterGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const Conv2dInputGradientAttributes&, Inputs);
+std::vector<TensorType> infer(const CrossEntropyAttributes&, Inputs);
 std::vector<TensorType> infer(const DistributeRegionsAttributes&, Inputs);
+std::vector<TensorType> infer(const GlobalNormAttributes&, Inputs);
 std::vector<TensorType> infer(const JoinAttributes&, Inputs);
+std::vector<TensorType> infer(const LabelRegionsAttributes&, Inputs);
 std::vector<TensorType> infer(const MaxPool2dGradientAttributes&, Inputs);
+std::vector<TensorType> infer(const MovingAverageAttributes&, Inputs);
 std::vector<TensorType> infer(const ResizeBilinearGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const ScoreRegionsAttributes&, Inputs);
+std::vector<TensorType> infer(const SgdAttributes&, Inputs);
+std::vector<TensorType> infer(const SliceChannelsAttributes&, Inputs);
 std::vector<TensorType> infer(const SpatialSoftmaxGradientAttributes&, Inputs);
 
 }  // namespace ocrnet::rules

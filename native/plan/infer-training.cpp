@@ -25,6 +25,22 @@ void requireConvolved(const TensorType& x, const TensorType& filter, const Tenso
           ("expected the gradient of an output " + ocrnet::formatType(y)).c_str(), dy);
 }
 
+void requireLabels(const TensorInfo& labels) {
+  require((labels.dataType == DataType::uint8 || labels.dataType == DataType::uint16) && labels.rank == 3,
+          "expected labels (N, H, W) in uint8 or uint16", labels);
+}
+
+/// Flat float32 vectors of one length.
+void requireFlat(std::initializer_list<const TensorInfo*> vectors) {
+  for (const TensorInfo* vector : vectors) requireVector(vector, (*vectors.begin())->shape[0]);
+}
+
+void requireRange(std::int64_t first, std::int64_t count, const TensorInfo& vector) {
+  require(first >= 0 && count > 0 && first + count <= vector.shape[0],
+          ("expected elements " + std::to_string(first) + " to " + std::to_string(first + count - 1)).c_str(),
+          vector);
+}
+
 }  // namespace
 
 std::vector<TensorType> infer(const JoinAttributes&, Inputs) {
@@ -138,6 +154,73 @@ std::vector<TensorType> infer(const Conv2dFilterGradientAttributes& a, Inputs in
       nhwc(DataType::float32, dy.channels(), a.kernelHeight, a.kernelWidth, x.channels() / a.groups);
   requireConvolved(typeOf(x), dFilter, dy, a);
   return {dFilter};
+}
+
+std::vector<TensorType> infer(const SliceChannelsAttributes& a, Inputs in) {
+  const TensorInfo& x = *in[0];
+  require(x.rank == 4, "expected (N, H, W, C)", x);
+  requirePositive({a.count}, "count");
+  require(a.first >= 0 && std::int64_t{a.first} + a.count <= x.channels(),
+          ("expected channels " + std::to_string(a.first) + " and " + std::to_string(a.count - 1) + " more")
+              .c_str(),
+          x);
+  return {nhwc(x.dataType, x.shape[0], x.shape[1], x.shape[2], a.count)};
+}
+
+std::vector<TensorType> infer(const CrossEntropyAttributes& a, Inputs in) {
+  const TensorInfo& logits = activation(in[0]);
+  const TensorInfo& labels = *in[1];
+  require(logits.dataType == DataType::float32, "expected logits in float32", logits);
+  requireLabels(labels);
+  require(labels.shape[0] == logits.shape[0], "expected labels for each of the logits' images", labels,
+          logits);
+  requireVector(in[2], logits.channels());
+  if (!(a.labelSmoothing >= 0 && a.labelSmoothing < 1) || a.hardMinimum < 0) {
+    throw Error("INVALID_PLAN", "expected a label smoothing in [0, 1) and hardMinimum >= 0, received " +
+                                    std::to_string(a.labelSmoothing) + " and " +
+                                    std::to_string(a.hardMinimum));
+  }
+  return {{DataType::float32, 1, {1, 1, 1, 1}}, typeOf(logits)};
+}
+
+std::vector<TensorType> infer(const LabelRegionsAttributes& a, Inputs in) {
+  requirePositive({a.height, a.width, a.classes}, "height, width and classes");
+  requireLabels(*in[0]);
+  return {nhwc(DataType::float32, in[0]->shape[0], a.height, a.width, a.classes)};
+}
+
+std::vector<TensorType> infer(const SgdAttributes& a, Inputs in) {
+  requireFlat({in[0], in[1], in[2]});
+  requireRange(a.first, a.count, *in[0]);
+  requireVector(in[3], 2);
+  requireVector(in[4], 1);
+  return {typeOf(*in[0]), typeOf(*in[0])};
+}
+
+std::vector<TensorType> infer(const AdamWAttributes& a, Inputs in) {
+  requireFlat({in[0], in[1], in[2], in[3]});
+  requireRange(a.first, a.count, *in[0]);
+  requireVector(in[4], 2);
+  requireVector(in[5], 1);
+  return {typeOf(*in[0]), typeOf(*in[0]), typeOf(*in[0])};
+}
+
+std::vector<TensorType> infer(const GlobalNormAttributes&, Inputs in) {
+  requireFlat({in[0]});
+  const TensorType scalar{DataType::float32, 1, {1, 1, 1, 1}};
+  return {scalar, scalar};
+}
+
+std::vector<TensorType> infer(const AccumulateAttributes&, Inputs in) {
+  requireFlat({in[0], in[1]});
+  requireVector(in[2], 2);
+  return {typeOf(*in[0])};
+}
+
+std::vector<TensorType> infer(const MovingAverageAttributes&, Inputs in) {
+  requireFlat({in[0], in[1]});
+  requireVector(in[2], 2);
+  return {typeOf(*in[0])};
 }
 
 }  // namespace ocrnet::rules

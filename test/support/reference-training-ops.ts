@@ -1,13 +1,15 @@
 import { elementCount } from '../../lib/ir/tensor-type.js';
 import type { TrainingOperationName } from '../../lib/ops/index.js';
 import { conv2dFilterGradient, conv2dInputGradient } from './reference-convolution-gradients.js';
+import { crossEntropy, labelRegions } from './reference-losses.js';
 import {
   activateGradient,
   batchNormGradient,
   batchNormTraining,
   channelSums,
 } from './reference-normalisation.js';
-import { erase, type ReferenceOp } from './reference-ops.js';
+import { erase, type Reference, type ReferenceOp, type ReferenceTensor } from './reference-ops.js';
+import { accumulate, adamW, globalNorm, movingAverage, sgd } from './reference-optimisers.js';
 import { referenceRegionGradients } from './reference-region-gradients.js';
 import { referenceWindowGradients } from './reference-window-gradients.js';
 
@@ -25,6 +27,15 @@ const join: ReferenceOp = (parts) => {
   return { y: { shape: [count], data } };
 };
 
+const sliceChannels: Reference<{ x: ReferenceTensor }, { first: number; count: number }> = (
+  { x },
+  { first, count },
+) => {
+  const channels = x.shape[3] as number;
+  const isTaken = (_: number, i: number) => i % channels >= first && i % channels < first + count;
+  return { y: { shape: [...x.shape.slice(0, 3), count], data: x.data.filter(isTaken) } };
+};
+
 export const referenceTrainingOps = {
   join,
   batchNormTraining: erase(batchNormTraining),
@@ -35,4 +46,12 @@ export const referenceTrainingOps = {
   conv2dFilterGradient: erase(conv2dFilterGradient),
   ...referenceRegionGradients,
   ...referenceWindowGradients,
+  sliceChannels: erase(sliceChannels),
+  crossEntropy: erase(crossEntropy),
+  sgd: erase(sgd),
+  globalNorm: erase(globalNorm),
+  accumulate: erase(accumulate),
+  adamW: erase(adamW),
+  movingAverage: erase(movingAverage),
+  labelRegions: erase(labelRegions),
 } satisfies Record<TrainingOperationName, ReferenceOp>;

@@ -216,6 +216,56 @@ struct BatchNormGradient {
   Target dx, dResidual;  // dResidual may be null
 };
 
+/// Labels of a batch against logits that are resized to their size.
+struct CrossEntropy {
+  std::int64_t height, width, classes;  // of the logits
+  std::int64_t labelHeight, labelWidth;
+  const BilinearTap *rows, *columns;  // (labelHeight), (labelWidth)
+  /// Of an image, the first row of labels that lies at or below each row of logits, and labelHeight.
+  const std::int64_t* segments;
+  const float* logits;
+  LabelType labelType;
+  const void* labels;
+  std::int32_t ignoreLabel;
+  const float* classWeights;  // null where all are 1
+  float targetPart;           // of the target distribution that lies on the label
+  const float* smoothing;     // (paddedClasses): the rest times the class weights; null where there is none
+  float smoothingTotal;
+  float* probabilities;  // of the labels, -1 where ignored; null where all pixels count
+  float threshold;       // the highest of them that counts
+  float gradientScale;
+  float* dLogits;  // may be null
+  /// Of one thread: five rows (width, paddedClasses), the last of them what the last segment adds to the row
+  /// of logits below it; (paddedClasses); three times labelWidth, rounded up to kMostLanes.
+  float* scratch;
+};
+constexpr std::int64_t paddedClasses(std::int64_t classes) {
+  return (classes + kMostLanes - 1) / kMostLanes * kMostLanes;
+}
+
+/// See lib/ops/sgd.ts. newVelocity may be null.
+struct Sgd {
+  const float *parameters, *gradients, *velocity;
+  float *newParameters, *newVelocity;
+  float gradientScale, weightDecay, momentum, rate;
+  bool nesterov;
+};
+
+/// first = beta1 · first + part1 · g, second = beta2 · second + part2 · g², parameters = kept · parameters −
+/// rate · first / (rootScale · √second + epsilon). New moments may be null.
+struct AdamW {
+  const float *parameters, *gradients, *firstMoment, *secondMoment;
+  float *newParameters, *newFirstMoment, *newSecondMoment;
+  float gradientScale, kept, beta1, beta2, part1, part2, rate, rootScale, epsilon;
+};
+
+/// newTotal = keep · total + scale · part, without the total where that is null.
+struct WeightedSum {
+  const float *total, *part;
+  float* newTotal;
+  float keep, scale;
+};
+
 /// One instruction set's kernels.
 struct Kernels {
   void (*normalizeImage)(const NormalizeImage&, Range pixels);
@@ -263,6 +313,14 @@ struct Kernels {
   void (*batchNormGradientSums)(const BatchNormGradient&, Range pixels, Range channels, float* sums,
                                 float* products);
   void (*batchNormGradient)(const BatchNormGradient&, Range pixels);
+  /// Rows of labels, counted over the batch.
+  void (*targetProbabilities)(const CrossEntropy&, Range labelRows);
+  /// Segments are the rows of logits, counted over the batch, with the labels below them: a loss for each.
+  void (*crossEntropy)(const CrossEntropy&, Range segments, double* losses);
+  void (*sgd)(const Sgd&, Range elements);
+  void (*adamW)(const AdamW&, Range elements);
+  void (*weightedSum)(const WeightedSum&, Range elements);
+  double (*sumOfSquares)(const float* x, Range elements);
 };
 
 const Kernels& kernelsFor(Isa isa);

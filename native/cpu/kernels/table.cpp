@@ -30,6 +30,12 @@ const Kernels kernels = {
     .batchNorm = batchNorm,
     .batchNormGradientSums = batchNormGradientSums,
     .batchNormGradient = batchNormGradient,
+    .targetProbabilities = targetProbabilities,
+    .crossEntropy = crossEntropy,
+    .sgd = sgd,
+    .adamW = adamW,
+    .weightedSum = weightedSum,
+    .sumOfSquares = sumOfSquares,
 };
 
 }  // namespace ocrnet::cpu::OCRNET_ISA

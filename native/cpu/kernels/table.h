@@ -35,5 +35,11 @@ void batchNorm(const BatchNorm&, Range pixels);
 void batchNormGradientSums(const BatchNormGradient&, Range pixels, Range channels, float* sums,
                            float* products);
 void batchNormGradient(const BatchNormGradient&, Range pixels);
+void targetProbabilities(const CrossEntropy&, Range labelRows);
+void crossEntropy(const CrossEntropy&, Range segments, double* losses);
+void sgd(const Sgd&, Range elements);
+void adamW(const AdamW&, Range elements);
+void weightedSum(const WeightedSum&, Range elements);
+double sumOfSquares(const float* x, Range elements);
 
 }  // namespace ocrnet::cpu::OCRNET_ISA

@@ -1,0 +1,46 @@
+#include <cmath>
+
+#include "cpu/ops/optimiser.h"
+
+namespace ocrnet::cpu {
+
+namespace {
+
+/// Each block has a sum of its own, in float64: neither their number nor their order depends on the threads.
+constexpr std::int64_t kBlockElements = 16384;
+
+std::int64_t blocksOf(const StepDescription& step) {
+  return divideUp(step.input(0)->elements(), kBlockElements);
+}
+
+Choice choose(const StepDescription& step, const Device&) {
+  return {.scratchBytes = blocksOf(step) * sizeof(double)};
+}
+
+std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+  requireChoice(step, choose(step, device));
+  return preparedStep([count = step.input(0)->elements(), blocks = blocksOf(step),
+                       maximum = step.attributes<GlobalNormAttributes>().maximum, threads = device.threads,
+                       &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
+    auto* const sums = reinterpret_cast<double*>(memory.scratch);
+    parallel(threads, blocks, 1, [&](Range range, int) {
+      for (std::int64_t i = range.first; i < range.end; ++i) {
+        const std::int64_t first = i * kBlockElements;
+        sums[i] = kernels.sumOfSquares(memory.in<float>(0), {first, std::min(first + kBlockElements, count)});
+      }
+    });
+    double sum = 0;
+    for (std::int64_t i = 0; i < blocks; ++i) sum += sums[i];
+    const double norm = std::sqrt(sum), factor = static_cast<double>(maximum) / (norm + 1e-6);
+    memory.out<float>(0)[0] = static_cast<float>(norm);
+    // A NaN stays one.
+    if (float* const out = memory.out<float>(1))
+      out[0] = maximum == 0 || factor > 1 ? 1 : static_cast<float>(factor);
+  });
+}
+
+}  // namespace
+
+const Op globalNormOp{.choose = choose, .prepare = prepare};
+
+}  // namespace ocrnet::cpu
