@@ -11,7 +11,7 @@ import { buildSegmenter, type SegmenterConfig } from '../models/segmenter.js';
 import { initialiser } from '../nn/initialise.js';
 import type { Device } from '../runtime/device.js';
 import { optimiserOf, type Recipe } from './recipe.js';
-import { trainingSource, trainingSource } from './recipe-data.js';
+import { trainingSource } from './recipe-data.js';
 import { TrainingProgram } from './training-program.js';
 
 // What a recipe means for a data set: the plan, the parameters' start, the batches.
