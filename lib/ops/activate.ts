@@ -24,7 +24,7 @@ export const activate = defineOp({
   }),
 });
 
-/** dx = dy · activation′(x), which y alone tells: for ReLU, 1 where y > 0 and 0 elsewhere. */
+/** dx = dy · activation′(x), which y alone tells: for ReLU, 1 where y > 0 and 0 elsewhere. At corners as PyTorch. */
 export const activateGradient = defineOp({
   name: 'activateGradient',
   summary: 'gradient through an activation',

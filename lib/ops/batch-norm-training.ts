@@ -8,7 +8,7 @@ import { nhwc, requireFloat, requireSameType, requireVector } from './shapes.js'
  * Batch normalisation while it is trained (Ioffe and Szegedy 2015): y = activation((x − mean) · inverseDeviation · weight +
  * bias + residual) per channel, with the mean and the biased variance over all pixels of the batch and inverseDeviation =
  * 1 / √(variance + epsilon). The running statistics move towards those of the batch by the part `momentum`, the variance
- * unbiased, as in PyTorch.
+ * unbiased, as in PyTorch; that of a single pixel, which PyTorch refuses, is 0.
  *
  * `frozen` normalises with the running statistics and leaves them. `recoversInput` promises the backward pass that x can be
  * computed from y, so that x need not be kept: In-Place Activated BatchNorm (Rota Bulò et al. 2018), for activations that can
@@ -87,7 +87,9 @@ export const invertible = ({
  * activation′(y): dBias = Σ g, dWeight = Σ g x̂, dResidual = g, dx = weight · inverseDeviation · (g − dBias / n − x̂ · dWeight
  * / n), and without the two last terms where the statistics were frozen.
  *
- * Without `x`, x̂ is recovered from y. `y` is needed for that, and where a residual came between x and the activation.
+ * Without `x`, x̂ is recovered from y: (activation⁻¹(y) − bias) / weight, with the rounding of y magnified by 1 / weight, and
+ * 0 where the weight is 0, so that such a weight gets no gradient. `y` is needed for that, and where a residual came between
+ * x and the activation.
  */
 export const batchNormGradient = defineOp({
   name: 'batchNormGradient',

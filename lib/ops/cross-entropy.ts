@@ -9,11 +9,11 @@ import { nhwc, requireVector } from './shapes.js';
  *
  * With c_k the class weights (1 where there are none), e the label smoothing, l_i the label of pixel i and p the softmax
  * over the classes: loss_i = −(1 − e) c_l log p_il − e / K Σ_k c_k log p_ik, and loss = weight · Σ_i loss_i / Σ_i c_l over
- * the pixels whose label is not `ignoreLabel`, as PyTorch's cross_entropy; 0 where all are ignored. A label of K or more
- * that is not ignored is an error when the plan runs.
+ * the pixels whose label is not `ignoreLabel`, as PyTorch's cross_entropy; 0 where all are ignored or have weight 0. A label
+ * of K or more that is not ignored is an error when the plan runs, INVALID_DATA.
  *
  * Online hard example mining: where `hardThreshold` > 0, only pixels count whose p_il is at most the larger of
- * `hardThreshold` and the `hardMinimum`-th smallest p_il of the batch.
+ * `hardThreshold` and the `hardMinimum`-th smallest p_il of the batch. A NaN counts, so that it is seen.
  */
 export const crossEntropy = defineOp({
   name: 'crossEntropy',

@@ -96,7 +96,8 @@ struct AddAttributes {
 };
 
 /// channels side by side
-struct ConcatAttributes {};
+struct ConcatAttributes {
+};
 
 /// change of the element type
 struct CastAttributes {
@@ -132,7 +133,8 @@ struct SpatialSoftmaxAttributes {
 };
 
 /// features summed by soft region
-struct AggregateRegionsAttributes {};
+struct AggregateRegionsAttributes {
+};
 
 /// attention of pixels over regions
 struct AttendRegionsAttributes {
@@ -150,7 +152,8 @@ struct ResizeArgmaxAttributes {
 };
 
 /// tensors one behind the other
-struct JoinAttributes {};
+struct JoinAttributes {
+};
 
 /// batch normalisation with the statistics of the batch
 struct BatchNormTrainingAttributes {
@@ -176,7 +179,8 @@ struct ActivateGradientAttributes {
 };
 
 /// sums over all pixels, per channel
-struct ChannelSumsAttributes {};
+struct ChannelSumsAttributes {
+};
 
 /// gradient of the bilinear resize
 struct ResizeBilinearGradientAttributes {
@@ -186,10 +190,12 @@ struct ResizeBilinearGradientAttributes {
 };
 
 /// region vectors mixed by pixel
-struct DistributeRegionsAttributes {};
+struct DistributeRegionsAttributes {
+};
 
 /// inner products of pixels and region vectors
-struct ScoreRegionsAttributes {};
+struct ScoreRegionsAttributes {
+};
 
 /// gradients of the attention over regions
 struct AttendRegionsGradientAttributes {
@@ -267,7 +273,8 @@ struct GlobalNormAttributes {
 };
 
 /// sum of gradients over several batches
-struct AccumulateAttributes {};
+struct AccumulateAttributes {
+};
 
 /// Adam with decoupled weight decay
 struct AdamWAttributes {
@@ -294,55 +301,44 @@ struct LabelRegionsAttributes {
   bool normalised;
 };
 
-using Attributes =
-    std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes,
-                 ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes,
-                 AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes,
-                 AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, JoinAttributes,
-                 BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes,
-                 ChannelSumsAttributes, ResizeBilinearGradientAttributes, DistributeRegionsAttributes,
-                 ScoreRegionsAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes,
-                 MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes,
-                 Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes,
-                 CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes,
-                 AdamWAttributes, MovingAverageAttributes, LabelRegionsAttributes>;
+using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, ResizeBilinearGradientAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, LabelRegionsAttributes>;
 
 /// Every operation that a device runs: the others are compiled away. X(name) for each.
-#define OCRNET_EXECUTABLE_OPS(X)   \
-  X(normalizeImage)                \
-  X(conv2d)                        \
-  X(scaleShift)                    \
-  X(activate)                      \
-  X(add)                           \
-  X(concat)                        \
-  X(cast)                          \
-  X(maxPool2d)                     \
-  X(adaptiveAveragePool2d)         \
-  X(resizeBilinear)                \
-  X(spatialSoftmax)                \
-  X(aggregateRegions)              \
-  X(attendRegions)                 \
-  X(resizeArgmax)                  \
-  X(batchNormTraining)             \
-  X(batchNormGradient)             \
-  X(activateGradient)              \
-  X(channelSums)                   \
-  X(resizeBilinearGradient)        \
-  X(distributeRegions)             \
-  X(scoreRegions)                  \
-  X(attendRegionsGradient)         \
-  X(spatialSoftmaxGradient)        \
-  X(maxPool2dGradient)             \
+#define OCRNET_EXECUTABLE_OPS(X) \
+  X(normalizeImage) \
+  X(conv2d) \
+  X(scaleShift) \
+  X(activate) \
+  X(add) \
+  X(concat) \
+  X(cast) \
+  X(maxPool2d) \
+  X(adaptiveAveragePool2d) \
+  X(resizeBilinear) \
+  X(spatialSoftmax) \
+  X(aggregateRegions) \
+  X(attendRegions) \
+  X(resizeArgmax) \
+  X(batchNormTraining) \
+  X(batchNormGradient) \
+  X(activateGradient) \
+  X(channelSums) \
+  X(resizeBilinearGradient) \
+  X(distributeRegions) \
+  X(scoreRegions) \
+  X(attendRegionsGradient) \
+  X(spatialSoftmaxGradient) \
+  X(maxPool2dGradient) \
   X(adaptiveAveragePool2dGradient) \
-  X(conv2dInputGradient)           \
-  X(conv2dFilterGradient)          \
-  X(sliceChannels)                 \
-  X(crossEntropy)                  \
-  X(sgd)                           \
-  X(globalNorm)                    \
-  X(accumulate)                    \
-  X(adamW)                         \
-  X(movingAverage)                 \
+  X(conv2dInputGradient) \
+  X(conv2dFilterGradient) \
+  X(sliceChannels) \
+  X(crossEntropy) \
+  X(sgd) \
+  X(globalNorm) \
+  X(accumulate) \
+  X(adamW) \
+  X(movingAverage) \
   X(labelRegions)
 
 struct FieldSchema {
@@ -359,8 +355,7 @@ struct OpSchema {
   std::vector<FieldSchema> attributes;
   /// The input whose memory the first output may take over, element for element; -1 where there is none.
   int inPlaceOf;
-  /// For each output, the input of the device's state that it is written over; -1 where it has memory of its
-  /// own.
+  /// For each output, the input of the device's state that it is written over; -1 where it has memory of its own.
   std::vector<int> updates;
   /// For each input, whether it may be a channel slice of a wider tensor.
   std::vector<bool> readsSlices;
@@ -373,318 +368,117 @@ struct OpSchema {
 /// In the order of Opcode.
 inline const std::vector<OpSchema>& opSchemas() {
   static const std::vector<OpSchema> schemas{
-      {"normalizeImage",
-       {"image", "scale", "shift"},
-       3,
-       {"y"},
-       {{"reverseChannels", 2}, {"outputType", 2}},
-       -1,
-       {-1},
-       {false, false, false},
-       false,
-       false},
-      {"conv2d",
-       {"x", "filter", "bias", "residual"},
-       2,
-       {"y"},
-       {{"stride", 0},
-        {"padding", 0},
-        {"dilation", 0},
-        {"groups", 0},
-        {"activation", 4},
-        {"negativeSlope", -1},
-        {"outputType", 2}},
-       3,
-       {-1},
-       {true, false, false, true},
-       true,
-       false},
-      {"batchNorm",
-       {"x", "weight", "bias", "runningMean", "runningVariance"},
-       5,
-       {"y"},
-       {{"epsilon", -1}},
-       -1,
-       {-1},
-       {false, false, false, false, false},
-       false,
-       false},
-      {"scaleShift",
-       {"x", "scale", "shift", "residual"},
-       2,
-       {"y"},
-       {{"activation", 4}, {"negativeSlope", -1}},
-       0,
-       {-1},
-       {true, false, false, true},
-       true,
-       false},
-      {"activate", {"x"}, 1, {"y"}, {{"activation", 4}, {"negativeSlope", -1}}, 0, {-1}, {true}, true, false},
-      {"add",
-       {"a", "b"},
-       2,
-       {"y"},
-       {{"activation", 4}, {"negativeSlope", -1}},
-       0,
-       {-1},
-       {true, true},
-       true,
-       false},
-      {"concat",
-       {"a", "b", "c", "d", "e", "f"},
-       2,
-       {"y"},
-       {},
-       -1,
-       {-1},
-       {true, true, true, true, true, true},
-       true,
-       true},
-      {"cast", {"x"}, 1, {"y"}, {{"outputType", 2}}, -1, {-1}, {true}, true, false},
-      {"maxPool2d",
-       {"x"},
-       1,
-       {"y"},
-       {{"kernel", 0}, {"stride", 0}, {"padding", 0}, {"ceilMode", 2}},
-       -1,
-       {-1},
-       {true},
-       true,
-       false},
-      {"adaptiveAveragePool2d",
-       {"x"},
-       1,
-       {"y"},
-       {{"height", 0}, {"width", 0}},
-       -1,
-       {-1},
-       {true},
-       true,
-       false},
-      {"resizeBilinear",
-       {"x", "residual"},
-       1,
-       {"y"},
-       {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"activation", 4}, {"negativeSlope", -1}},
-       1,
-       {-1},
-       {true, true},
-       true,
-       false},
-      {"spatialSoftmax", {"logits"}, 1, {"regions"}, {{"scale", -1}}, -1, {-1}, {true}, false, false},
-      {"aggregateRegions", {"regions", "features"}, 2, {"y"}, {}, -1, {-1}, {false, true}, false, false},
-      {"attendRegions",
-       {"query", "key", "value"},
-       3,
-       {"y"},
-       {{"scale", -1}, {"activation", 4}, {"negativeSlope", -1}},
-       -1,
-       {-1},
-       {true, false, false},
-       true,
-       false},
-      {"resizeArgmax",
-       {"logits"},
-       1,
-       {"labels", "confidence"},
-       {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"labelType", 2}},
-       -1,
-       {-1, -1},
-       {false},
-       false,
-       false},
-      {"join", {}, 0, {"y"}, {}, -1, {-1}, {}, false, false},
-      {"batchNormTraining",
-       {"x", "weight", "bias", "runningMean", "runningVariance", "residual"},
-       5,
-       {"y", "mean", "inverseDeviation", "newRunningMean", "newRunningVariance"},
-       {{"epsilon", -1},
-        {"momentum", -1},
-        {"frozen", 2},
-        {"recoversInput", 2},
-        {"activation", 4},
-        {"negativeSlope", -1}},
-       0,
-       {-1, -1, -1, 3, 4},
-       {true, false, false, false, false, true},
-       true,
-       false},
-      {"batchNormGradient",
-       {"dy", "weight", "bias", "mean", "inverseDeviation", "x", "y"},
-       5,
-       {"dx", "dWeight", "dBias", "dResidual"},
-       {{"frozen", 2}, {"activation", 4}, {"negativeSlope", -1}},
-       0,
-       {-1, -1, -1, -1},
-       {true, false, false, false, false, true, true},
-       true,
-       false},
-      {"activateGradient",
-       {"dy", "y"},
-       2,
-       {"dx"},
-       {{"activation", 4}, {"negativeSlope", -1}},
-       0,
-       {-1},
-       {true, true},
-       true,
-       false},
-      {"channelSums", {"x", "other"}, 1, {"y"}, {}, -1, {-1}, {true, true}, false, false},
-      {"resizeBilinearGradient",
-       {"dy"},
-       1,
-       {"dx"},
-       {{"height", 0}, {"width", 0}, {"alignCorners", 2}},
-       -1,
-       {-1},
-       {true},
-       true,
-       false},
-      {"distributeRegions", {"regions", "vectors"}, 2, {"y"}, {}, -1, {-1}, {false, false}, true, false},
-      {"scoreRegions", {"features", "vectors"}, 2, {"scores"}, {}, -1, {-1}, {true, false}, false, false},
-      {"attendRegionsGradient",
-       {"query", "key", "value", "dy"},
-       4,
-       {"dQuery", "dKey", "dValue"},
-       {{"scale", -1}},
-       -1,
-       {-1, -1, -1},
-       {true, false, false, true},
-       false,
-       false},
-      {"spatialSoftmaxGradient",
-       {"regions", "dRegions"},
-       2,
-       {"dLogits"},
-       {{"scale", -1}},
-       1,
-       {-1},
-       {false, false},
-       false,
-       false},
-      {"maxPool2dGradient",
-       {"x", "dy"},
-       2,
-       {"dx"},
-       {{"kernel", 0}, {"stride", 0}, {"padding", 0}, {"ceilMode", 2}},
-       -1,
-       {-1},
-       {true, true},
-       true,
-       false},
-      {"adaptiveAveragePool2dGradient",
-       {"dy"},
-       1,
-       {"dx"},
-       {{"height", 0}, {"width", 0}},
-       -1,
-       {-1},
-       {true},
-       true,
-       false},
-      {"conv2dInputGradient",
-       {"dy", "filter", "residual"},
-       2,
-       {"dx"},
-       {{"stride", 0}, {"padding", 0}, {"dilation", 0}, {"groups", 0}, {"height", 0}, {"width", 0}},
-       2,
-       {-1},
-       {true, false, true},
-       true,
-       false},
-      {"conv2dFilterGradient",
-       {"x", "dy"},
-       2,
-       {"dFilter"},
-       {{"stride", 0},
-        {"padding", 0},
-        {"dilation", 0},
-        {"groups", 0},
-        {"kernelHeight", 0},
-        {"kernelWidth", 0}},
-       -1,
-       {-1},
-       {true, true},
-       false,
-       false},
-      {"sliceChannels", {"x"}, 1, {"y"}, {{"first", 0}, {"count", 0}}, -1, {-1}, {true}, true, false},
-      {"crossEntropy",
-       {"logits", "labels", "classWeights"},
-       2,
-       {"loss", "dLogits"},
-       {{"weight", -1},
-        {"ignoreLabel", 0},
-        {"labelSmoothing", -1},
-        {"hardThreshold", -1},
-        {"hardMinimum", 0},
-        {"alignCorners", 2}},
-       -1,
-       {-1, -1},
-       {false, false, false},
-       false,
-       false},
-      {"sgd",
-       {"parameters", "gradients", "velocity", "schedule", "gradientScale"},
-       4,
-       {"newParameters", "newVelocity"},
-       {{"first", -2},
-        {"count", -2},
-        {"learningRateScale", -1},
-        {"momentum", -1},
-        {"nesterov", 2},
-        {"weightDecay", -1}},
-       -1,
-       {0, 2},
-       {false, false, false, false, false},
-       false,
-       false},
-      {"globalNorm", {"x"}, 1, {"norm", "factor"}, {{"maximum", -1}}, -1, {-1, -1}, {false}, false, false},
-      {"accumulate",
-       {"total", "part", "weights"},
-       3,
-       {"newTotal"},
-       {},
-       -1,
-       {0},
-       {false, false, false},
-       false,
-       false},
-      {"adamW",
-       {"parameters", "gradients", "firstMoment", "secondMoment", "schedule", "gradientScale"},
-       5,
-       {"newParameters", "newFirstMoment", "newSecondMoment"},
-       {{"first", -2},
-        {"count", -2},
-        {"learningRateScale", -1},
-        {"beta1", -1},
-        {"beta2", -1},
-        {"epsilon", -1},
-        {"weightDecay", -1}},
-       -1,
-       {0, 2, 3},
-       {false, false, false, false, false, false},
-       false,
-       false},
-      {"movingAverage",
-       {"average", "values", "schedule"},
-       3,
-       {"newAverage"},
-       {{"decay", -1}, {"warmUp", 2}},
-       -1,
-       {0},
-       {false, false, false},
-       false,
-       false},
-      {"labelRegions",
-       {"labels"},
-       1,
-       {"regions"},
-       {{"height", 0}, {"width", 0}, {"classes", 0}, {"normalised", 2}},
-       -1,
-       {-1},
-       {false},
-       false,
-       false},
+    {"normalizeImage", {"image", "scale", "shift"}, 3, {"y"},
+     {{"reverseChannels", 2}, {"outputType", 2}},
+     -1, {-1}, {false, false, false}, false, false},
+    {"conv2d", {"x", "filter", "bias", "residual"}, 2, {"y"},
+     {{"stride", 0}, {"padding", 0}, {"dilation", 0}, {"groups", 0}, {"activation", 4}, {"negativeSlope", -1}, {"outputType", 2}},
+     3, {-1}, {true, false, false, true}, true, false},
+    {"batchNorm", {"x", "weight", "bias", "runningMean", "runningVariance"}, 5, {"y"},
+     {{"epsilon", -1}},
+     -1, {-1}, {false, false, false, false, false}, false, false},
+    {"scaleShift", {"x", "scale", "shift", "residual"}, 2, {"y"},
+     {{"activation", 4}, {"negativeSlope", -1}},
+     0, {-1}, {true, false, false, true}, true, false},
+    {"activate", {"x"}, 1, {"y"},
+     {{"activation", 4}, {"negativeSlope", -1}},
+     0, {-1}, {true}, true, false},
+    {"add", {"a", "b"}, 2, {"y"},
+     {{"activation", 4}, {"negativeSlope", -1}},
+     0, {-1}, {true, true}, true, false},
+    {"concat", {"a", "b", "c", "d", "e", "f"}, 2, {"y"},
+     {},
+     -1, {-1}, {true, true, true, true, true, true}, true, true},
+    {"cast", {"x"}, 1, {"y"},
+     {{"outputType", 2}},
+     -1, {-1}, {true}, true, false},
+    {"maxPool2d", {"x"}, 1, {"y"},
+     {{"kernel", 0}, {"stride", 0}, {"padding", 0}, {"ceilMode", 2}},
+     -1, {-1}, {true}, true, false},
+    {"adaptiveAveragePool2d", {"x"}, 1, {"y"},
+     {{"height", 0}, {"width", 0}},
+     -1, {-1}, {true}, true, false},
+    {"resizeBilinear", {"x", "residual"}, 1, {"y"},
+     {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"activation", 4}, {"negativeSlope", -1}},
+     1, {-1}, {true, true}, true, false},
+    {"spatialSoftmax", {"logits"}, 1, {"regions"},
+     {{"scale", -1}},
+     -1, {-1}, {true}, false, false},
+    {"aggregateRegions", {"regions", "features"}, 2, {"y"},
+     {},
+     -1, {-1}, {false, true}, false, false},
+    {"attendRegions", {"query", "key", "value"}, 3, {"y"},
+     {{"scale", -1}, {"activation", 4}, {"negativeSlope", -1}},
+     -1, {-1}, {true, false, false}, true, false},
+    {"resizeArgmax", {"logits"}, 1, {"labels", "confidence"},
+     {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"labelType", 2}},
+     -1, {-1, -1}, {false}, false, false},
+    {"join", {}, 0, {"y"},
+     {},
+     -1, {-1}, {}, false, false},
+    {"batchNormTraining", {"x", "weight", "bias", "runningMean", "runningVariance", "residual"}, 5, {"y", "mean", "inverseDeviation", "newRunningMean", "newRunningVariance"},
+     {{"epsilon", -1}, {"momentum", -1}, {"frozen", 2}, {"recoversInput", 2}, {"activation", 4}, {"negativeSlope", -1}},
+     0, {-1, -1, -1, 3, 4}, {true, false, false, false, false, true}, true, false},
+    {"batchNormGradient", {"dy", "weight", "bias", "mean", "inverseDeviation", "x", "y"}, 5, {"dx", "dWeight", "dBias", "dResidual"},
+     {{"frozen", 2}, {"activation", 4}, {"negativeSlope", -1}},
+     0, {-1, -1, -1, -1}, {true, false, false, false, false, true, true}, true, false},
+    {"activateGradient", {"dy", "y"}, 2, {"dx"},
+     {{"activation", 4}, {"negativeSlope", -1}},
+     0, {-1}, {true, true}, true, false},
+    {"channelSums", {"x", "other"}, 1, {"y"},
+     {},
+     -1, {-1}, {true, true}, false, false},
+    {"resizeBilinearGradient", {"dy"}, 1, {"dx"},
+     {{"height", 0}, {"width", 0}, {"alignCorners", 2}},
+     -1, {-1}, {true}, true, false},
+    {"distributeRegions", {"regions", "vectors"}, 2, {"y"},
+     {},
+     -1, {-1}, {false, false}, true, false},
+    {"scoreRegions", {"features", "vectors"}, 2, {"scores"},
+     {},
+     -1, {-1}, {true, false}, false, false},
+    {"attendRegionsGradient", {"query", "key", "value", "dy"}, 4, {"dQuery", "dKey", "dValue"},
+     {{"scale", -1}},
+     -1, {-1, -1, -1}, {true, false, false, true}, false, false},
+    {"spatialSoftmaxGradient", {"regions", "dRegions"}, 2, {"dLogits"},
+     {{"scale", -1}},
+     1, {-1}, {false, false}, false, false},
+    {"maxPool2dGradient", {"x", "dy"}, 2, {"dx"},
+     {{"kernel", 0}, {"stride", 0}, {"padding", 0}, {"ceilMode", 2}},
+     -1, {-1}, {true, true}, true, false},
+    {"adaptiveAveragePool2dGradient", {"dy"}, 1, {"dx"},
+     {{"height", 0}, {"width", 0}},
+     -1, {-1}, {true}, true, false},
+    {"conv2dInputGradient", {"dy", "filter", "residual"}, 2, {"dx"},
+     {{"stride", 0}, {"padding", 0}, {"dilation", 0}, {"groups", 0}, {"height", 0}, {"width", 0}},
+     2, {-1}, {true, false, true}, true, false},
+    {"conv2dFilterGradient", {"x", "dy"}, 2, {"dFilter"},
+     {{"stride", 0}, {"padding", 0}, {"dilation", 0}, {"groups", 0}, {"kernelHeight", 0}, {"kernelWidth", 0}},
+     -1, {-1}, {true, true}, false, false},
+    {"sliceChannels", {"x"}, 1, {"y"},
+     {{"first", 0}, {"count", 0}},
+     -1, {-1}, {true}, true, false},
+    {"crossEntropy", {"logits", "labels", "classWeights"}, 2, {"loss", "dLogits"},
+     {{"weight", -1}, {"ignoreLabel", 0}, {"labelSmoothing", -1}, {"hardThreshold", -1}, {"hardMinimum", 0}, {"alignCorners", 2}},
+     -1, {-1, -1}, {false, false, false}, false, false},
+    {"sgd", {"parameters", "gradients", "velocity", "schedule", "gradientScale"}, 4, {"newParameters", "newVelocity"},
+     {{"first", -2}, {"count", -2}, {"learningRateScale", -1}, {"momentum", -1}, {"nesterov", 2}, {"weightDecay", -1}},
+     -1, {0, 2}, {false, false, false, false, false}, false, false},
+    {"globalNorm", {"x"}, 1, {"norm", "factor"},
+     {{"maximum", -1}},
+     -1, {-1, -1}, {false}, false, false},
+    {"accumulate", {"total", "part", "weights"}, 3, {"newTotal"},
+     {},
+     -1, {0}, {false, false, false}, false, false},
+    {"adamW", {"parameters", "gradients", "firstMoment", "secondMoment", "schedule", "gradientScale"}, 5, {"newParameters", "newFirstMoment", "newSecondMoment"},
+     {{"first", -2}, {"count", -2}, {"learningRateScale", -1}, {"beta1", -1}, {"beta2", -1}, {"epsilon", -1}, {"weightDecay", -1}},
+     -1, {0, 2, 3}, {false, false, false, false, false, false}, false, false},
+    {"movingAverage", {"average", "values", "schedule"}, 3, {"newAverage"},
+     {{"decay", -1}, {"warmUp", 2}},
+     -1, {0}, {false, false, false}, false, false},
+    {"labelRegions", {"labels"}, 1, {"regions"},
+     {{"height", 0}, {"width", 0}, {"classes", 0}, {"normalised", 2}},
+     -1, {-1}, {false}, false, false},
   };
   return schemas;
 }
@@ -695,10 +489,7 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
     case Opcode::normalizeImage:
       return NormalizeImageAttributes{words[0] != 0, static_cast<FloatType>(words[1])};
     case Opcode::conv2d:
-      return Conv2dAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]),
-                              static_cast<std::int32_t>(words[2]), static_cast<std::int32_t>(words[3]),
-                              static_cast<Activation>(words[4]),   std::bit_cast<float>(words[5]),
-                              static_cast<OutputType>(words[6])};
+      return Conv2dAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), static_cast<std::int32_t>(words[3]), static_cast<Activation>(words[4]), std::bit_cast<float>(words[5]), static_cast<OutputType>(words[6])};
     case Opcode::batchNorm:
       return BatchNormAttributes{std::bit_cast<float>(words[0])};
     case Opcode::scaleShift:
@@ -712,41 +503,31 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
     case Opcode::cast:
       return CastAttributes{static_cast<FloatType>(words[0])};
     case Opcode::maxPool2d:
-      return MaxPool2dAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]),
-                                 static_cast<std::int32_t>(words[2]), words[3] != 0};
+      return MaxPool2dAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), words[3] != 0};
     case Opcode::adaptiveAveragePool2d:
-      return AdaptiveAveragePool2dAttributes{static_cast<std::int32_t>(words[0]),
-                                             static_cast<std::int32_t>(words[1])};
+      return AdaptiveAveragePool2dAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1])};
     case Opcode::resizeBilinear:
-      return ResizeBilinearAttributes{static_cast<std::int32_t>(words[0]),
-                                      static_cast<std::int32_t>(words[1]), words[2] != 0,
-                                      static_cast<Activation>(words[3]), std::bit_cast<float>(words[4])};
+      return ResizeBilinearAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), words[2] != 0, static_cast<Activation>(words[3]), std::bit_cast<float>(words[4])};
     case Opcode::spatialSoftmax:
       return SpatialSoftmaxAttributes{std::bit_cast<float>(words[0])};
     case Opcode::aggregateRegions:
       return AggregateRegionsAttributes{};
     case Opcode::attendRegions:
-      return AttendRegionsAttributes{std::bit_cast<float>(words[0]), static_cast<Activation>(words[1]),
-                                     std::bit_cast<float>(words[2])};
+      return AttendRegionsAttributes{std::bit_cast<float>(words[0]), static_cast<Activation>(words[1]), std::bit_cast<float>(words[2])};
     case Opcode::resizeArgmax:
-      return ResizeArgmaxAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]),
-                                    words[2] != 0, static_cast<LabelType>(words[3])};
+      return ResizeArgmaxAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), words[2] != 0, static_cast<LabelType>(words[3])};
     case Opcode::join:
       return JoinAttributes{};
     case Opcode::batchNormTraining:
-      return BatchNormTrainingAttributes{
-          std::bit_cast<float>(words[0]),    std::bit_cast<float>(words[1]), words[2] != 0, words[3] != 0,
-          static_cast<Activation>(words[4]), std::bit_cast<float>(words[5])};
+      return BatchNormTrainingAttributes{std::bit_cast<float>(words[0]), std::bit_cast<float>(words[1]), words[2] != 0, words[3] != 0, static_cast<Activation>(words[4]), std::bit_cast<float>(words[5])};
     case Opcode::batchNormGradient:
-      return BatchNormGradientAttributes{words[0] != 0, static_cast<Activation>(words[1]),
-                                         std::bit_cast<float>(words[2])};
+      return BatchNormGradientAttributes{words[0] != 0, static_cast<Activation>(words[1]), std::bit_cast<float>(words[2])};
     case Opcode::activateGradient:
       return ActivateGradientAttributes{static_cast<Activation>(words[0]), std::bit_cast<float>(words[1])};
     case Opcode::channelSums:
       return ChannelSumsAttributes{};
     case Opcode::resizeBilinearGradient:
-      return ResizeBilinearGradientAttributes{static_cast<std::int32_t>(words[0]),
-                                              static_cast<std::int32_t>(words[1]), words[2] != 0};
+      return ResizeBilinearGradientAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), words[2] != 0};
     case Opcode::distributeRegions:
       return DistributeRegionsAttributes{};
     case Opcode::scoreRegions:
@@ -756,50 +537,29 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
     case Opcode::spatialSoftmaxGradient:
       return SpatialSoftmaxGradientAttributes{std::bit_cast<float>(words[0])};
     case Opcode::maxPool2dGradient:
-      return MaxPool2dGradientAttributes{static_cast<std::int32_t>(words[0]),
-                                         static_cast<std::int32_t>(words[1]),
-                                         static_cast<std::int32_t>(words[2]), words[3] != 0};
+      return MaxPool2dGradientAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), words[3] != 0};
     case Opcode::adaptiveAveragePool2dGradient:
-      return AdaptiveAveragePool2dGradientAttributes{static_cast<std::int32_t>(words[0]),
-                                                     static_cast<std::int32_t>(words[1])};
+      return AdaptiveAveragePool2dGradientAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1])};
     case Opcode::conv2dInputGradient:
-      return Conv2dInputGradientAttributes{
-          static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]),
-          static_cast<std::int32_t>(words[2]), static_cast<std::int32_t>(words[3]),
-          static_cast<std::int32_t>(words[4]), static_cast<std::int32_t>(words[5])};
+      return Conv2dInputGradientAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), static_cast<std::int32_t>(words[3]), static_cast<std::int32_t>(words[4]), static_cast<std::int32_t>(words[5])};
     case Opcode::conv2dFilterGradient:
-      return Conv2dFilterGradientAttributes{
-          static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]),
-          static_cast<std::int32_t>(words[2]), static_cast<std::int32_t>(words[3]),
-          static_cast<std::int32_t>(words[4]), static_cast<std::int32_t>(words[5])};
+      return Conv2dFilterGradientAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), static_cast<std::int32_t>(words[3]), static_cast<std::int32_t>(words[4]), static_cast<std::int32_t>(words[5])};
     case Opcode::sliceChannels:
-      return SliceChannelsAttributes{static_cast<std::int32_t>(words[0]),
-                                     static_cast<std::int32_t>(words[1])};
+      return SliceChannelsAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1])};
     case Opcode::crossEntropy:
-      return CrossEntropyAttributes{std::bit_cast<float>(words[0]),      static_cast<std::int32_t>(words[1]),
-                                    std::bit_cast<float>(words[2]),      std::bit_cast<float>(words[3]),
-                                    static_cast<std::int32_t>(words[4]), words[5] != 0};
+      return CrossEntropyAttributes{std::bit_cast<float>(words[0]), static_cast<std::int32_t>(words[1]), std::bit_cast<float>(words[2]), std::bit_cast<float>(words[3]), static_cast<std::int32_t>(words[4]), words[5] != 0};
     case Opcode::sgd:
-      return SgdAttributes{static_cast<std::int64_t>(words[0]),
-                           static_cast<std::int64_t>(words[1]),
-                           std::bit_cast<float>(words[2]),
-                           std::bit_cast<float>(words[3]),
-                           words[4] != 0,
-                           std::bit_cast<float>(words[5])};
+      return SgdAttributes{static_cast<std::int64_t>(words[0]), static_cast<std::int64_t>(words[1]), std::bit_cast<float>(words[2]), std::bit_cast<float>(words[3]), words[4] != 0, std::bit_cast<float>(words[5])};
     case Opcode::globalNorm:
       return GlobalNormAttributes{std::bit_cast<float>(words[0])};
     case Opcode::accumulate:
       return AccumulateAttributes{};
     case Opcode::adamW:
-      return AdamWAttributes{static_cast<std::int64_t>(words[0]), static_cast<std::int64_t>(words[1]),
-                             std::bit_cast<float>(words[2]),      std::bit_cast<float>(words[3]),
-                             std::bit_cast<float>(words[4]),      std::bit_cast<float>(words[5]),
-                             std::bit_cast<float>(words[6])};
+      return AdamWAttributes{static_cast<std::int64_t>(words[0]), static_cast<std::int64_t>(words[1]), std::bit_cast<float>(words[2]), std::bit_cast<float>(words[3]), std::bit_cast<float>(words[4]), std::bit_cast<float>(words[5]), std::bit_cast<float>(words[6])};
     case Opcode::movingAverage:
       return MovingAverageAttributes{std::bit_cast<float>(words[0]), words[1] != 0};
     case Opcode::labelRegions:
-      return LabelRegionsAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]),
-                                    static_cast<std::int32_t>(words[2]), words[3] != 0};
+      return LabelRegionsAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), words[3] != 0};
   }
   return {};
 }

@@ -8,8 +8,12 @@ namespace {
 
 std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
   requireChoice(step, Choice{});
-  return preparedStep([a = step.attributes<AdamWAttributes>(), threads = device.threads,
+  return preparedStep([a = step.attributes<AdamWAttributes>(), count = step.input(0)->elements(),
+                       threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
+    keepRest(memory, 0, 0, count);
+    keepRest(memory, 2, 1, count);
+    keepRest(memory, 3, 2, count);
     const float* const schedule = memory.in<float>(4);
     const double beta1 = asWritten(a.beta1), beta2 = asWritten(a.beta2);
     const auto time = static_cast<double>(schedule[1]);

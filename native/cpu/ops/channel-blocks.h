@@ -36,7 +36,8 @@ struct ChannelBlocks {
   void each(int threads, const Body& body) const {
     const std::int64_t partChannels = count() < kManyBlocks ? kPartChannels : channels;
     const std::int64_t parts = divideUp(channels, partChannels);
-    const std::int64_t grain = pixelGrain(std::min(partChannels, channels)) / kBlockPixels + 1;
+    const std::int64_t grain =
+        pixelGrain(std::min(partChannels, channels)) / std::min(kBlockPixels, pixels) + 1;
     parallel(threads, count() * parts, grain, [&](Range range, int) {
       for (std::int64_t i = range.first; i < range.end; ++i) {
         const std::int64_t first = i % parts * partChannels;

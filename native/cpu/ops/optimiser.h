@@ -3,7 +3,7 @@
 // What the optimisers share: flat vectors, of which state lies where it lay.
 
 #include <charconv>
-#include <string_view>
+#include <cstring>
 
 #include "cpu/ops/direct.h"
 #include "cpu/parallel.h"
@@ -26,6 +26,12 @@ inline double asWritten(float value) {
 /// The optional input that all gradients are multiplied by, 1 where it is absent.
 inline float scalarOr1(const StepMemory& memory, std::size_t input) {
   return memory.inputs[input] ? *memory.in<float>(input) : 1;
+}
+
+/// What lies outside the range that a step changes, where its output is not the memory of the input.
+inline void keepRest(const StepMemory& memory, std::size_t input, std::size_t output, std::int64_t count) {
+  std::byte *const from = memory.inputs[input], *const to = memory.outputs[output];
+  if (to != nullptr && to != from) std::memcpy(to, from, count * sizeof(float));
 }
 
 inline Choice withoutScratch(const StepDescription&, const Device&) { return {}; }

@@ -6,8 +6,11 @@ namespace {
 
 std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
   requireChoice(step, Choice{});
-  return preparedStep([a = step.attributes<SgdAttributes>(), threads = device.threads,
+  return preparedStep([a = step.attributes<SgdAttributes>(), count = step.input(0)->elements(),
+                       threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
+    keepRest(memory, 0, 0, count);
+    keepRest(memory, 2, 1, count);
     const Sgd sgd{.parameters = memory.in<float>(0),
                   .gradients = memory.in<float>(1),
                   .velocity = memory.in<float>(2),
