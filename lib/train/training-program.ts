@@ -1,6 +1,6 @@
 import { eachWeight, type ReadParameter } from '../checkpoint/weights.js';
 import { OcrnetError } from '../errors.js';
-import type { Parameter, StatePart } from '../ir/graph.js';
+import { type Parameter, type StatePart, storedParameters } from '../ir/graph.js';
 import { elementCount } from '../ir/tensor-type.js';
 import { buildSegmenter, type SegmenterConfig, trainingLabelType } from '../models/segmenter.js';
 import type { Device } from '../runtime/device.js';
@@ -53,7 +53,7 @@ export type WeightKind = 'trained' | 'average';
 export class TrainingProgram {
   readonly config: SegmenterConfig;
   readonly arena: ParameterArena;
-  /** Of the network without what training adds: for reading weights. */
+  /** Those that a checkpoint of the network holds. */
   readonly parameters: readonly Parameter[];
   readonly state: DeviceState;
   readonly #programs: ReadonlyMap<TrainingStage, Program>;
@@ -100,8 +100,8 @@ export class TrainingProgram {
     );
     const state = device.createState([...blocks.values()]);
     const weights = device.createWeights();
-    const { parameters } = first.network;
-    for (const [{ name, value }, data] of eachWeight({ ...first.graph }, options.initial))
+    const parameters = storedParameters(first.network);
+    for (const [{ name, value }, data] of eachWeight(first.graph, options.initial))
       weights.set(name, value.type.shape, data);
     const programs = new Map<TrainingStage, Program>();
     for (const [stage, plan] of compiled) programs.set(stage, await device.load(plan, weights, state));
