@@ -1,7 +1,7 @@
 /**
  * Semantic segmentation with object-contextual representations: {@link loadModel} for whole networks, {@link ops} for
  * single operations, {@link openDevice} for programs of one's own, {@link openDataset} and {@link Loader} for labelled
- * pictures. Nothing native happens on import.
+ * pictures, {@link Trainer} for training. Nothing native happens on import.
  *
  * @packageDocumentation
  */
@@ -87,4 +87,8 @@ export { Model, type SegmentOptions } from './serve/model.js';
 export { type RegionMaps, Segmentation } from './serve/segmentation.js';
 export { type StageSummary, type Summary, type SummaryOptions, summarise } from './serve/summary.js';
 export type { Terminal } from './terminal/terminal.js';
+export { loadRecipe, type Recipe, type RecipeOptions, recipeText } from './train/recipe.js';
+export { openRecipeDataset } from './train/recipe-data.js';
+export { recipeNames } from './train/recipe-file.js';
+export { Trainer, type TrainerOptions } from './train/trainer.js';
 export { version } from './version.js';

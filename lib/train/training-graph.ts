@@ -70,7 +70,7 @@ export function buildTrainingGraph(
     losses,
     arena.trained.map(({ value }) => value),
     {
-      segmentOf: segmentsUnder(options.recompute ?? []),
+      segmentOf: segmentsUnder(options.recompute ?? [], forward),
     },
   );
   const joined = extension.at('optimiser')(join, joinInputs(arena.trained, gradients), {}).y;
@@ -126,7 +126,13 @@ function addLosses(
 }
 
 /** Nodes under one of the prefixes belong to one segment for each child: "backbone.layer3" gives layer3.0, layer3.1, … */
-function segmentsUnder(prefixes: readonly string[]): (node: Node) => string | undefined {
+function segmentsUnder(prefixes: readonly string[], { nodes }: Graph): (node: Node) => string | undefined {
+  for (const prefix of prefixes)
+    if (!nodes.some(({ path }) => path === prefix || path.startsWith(`${prefix}.`)))
+      throw new OcrnetError('INVALID_ARGUMENT', 'There is nothing under a path to be recomputed', {
+        expected: 'prefixes of paths, such as backbone.layer3',
+        received: prefix,
+      });
   return ({ path }) => {
     const prefix = prefixes.find((one) => path === one || path.startsWith(`${one}.`));
     if (prefix === undefined) return undefined;

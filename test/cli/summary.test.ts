@@ -74,4 +74,66 @@ describe('ocrnet summary', () => {
     const { steps } = await summarise('resnet18', '--input', '1x64x64x3', '--steps');
     expect(steps[0]).to.have.all.keys('path', 'operation', 'algorithm');
   });
+
+  describe('--train', () => {
+    const input = ['--input', '2x64x64x3', '--train'];
+
+    it('plans a step in each way to save memory, and counts what stays', async () => {
+      const { optimiser, state, variants, asked } = await summarise('ocrnet-resnet18', ...input);
+      const { parameters } = await summarise('ocrnet-resnet18', '--input', '1x64x64x3');
+      expect(optimiser).to.equal('sgd');
+      expect(state.parameterBytes).to.equal(4 * parameters);
+      expect(state.optimiserBytes).to.equal(4 * parameters);
+      expect(state.averageBytes).to.equal(state.parameterBytes + state.statisticBytes);
+      expect(variants).to.have.length(4);
+      const [plain, recomputing, inPlace, both] = variants;
+      expect(asked).to.deep.equal(plain);
+      expect(plain.recompute).to.deep.equal([]);
+      expect(recomputing.recompute).to.deep.equal([1, 2, 3, 4].map((layer) => `backbone.layer${layer}`));
+      expect(recomputing.arenaBytes).to.be.below(plain.arenaBytes);
+      expect(recomputing.flops).to.be.above(plain.flops);
+      expect(inPlace.arenaBytes).to.be.at.most(plain.arenaBytes);
+      expect(both.recoverInputs).to.equal(true);
+      const { parameterBytes, statisticBytes, optimiserBytes } = state;
+      for (const { arenaBytes, totalBytes } of variants)
+        expect(totalBytes).to.equal(arenaBytes + parameterBytes + statisticBytes + optimiserBytes);
+    });
+
+    it('takes an optimiser and what is to be saved', async () => {
+      const { state, asked } = await summarise(
+        'ocrnet-resnet18',
+        ...input,
+        ...['--optimiser', 'adamw', '--recompute', 'backbone.layer3', '--recover-inputs'],
+      );
+      expect(state.optimiserBytes).to.equal(2 * state.parameterBytes);
+      expect(asked.recompute).to.deep.equal(['backbone.layer3']);
+      expect(asked.recoverInputs).to.equal(true);
+      const { stdout } = await ocrnet([
+        'summary',
+        'ocrnet-resnet18',
+        ...input,
+        '--recompute',
+        'backbone.layer3',
+      ]);
+      expect(stdout).to.match(/planned memory .* recomputing$/);
+      expect(stdout).to.include('in-place activated batch norm');
+    });
+
+    it('refuses what belongs to one of both only', async () => {
+      const plain = ['summary', 'ocrnet-resnet18', '--input', '1x64x64x3'];
+      for (const flags of [
+        ['--optimiser', 'sgd'],
+        ['--recompute', 'backbone.layer1'],
+        ['--recover-inputs'],
+      ]) {
+        const { code, stderr } = await ocrnet([...plain, ...flags]);
+        expect(code, stderr).to.equal(2);
+        expect(stderr).to.match(/--\S+: expected none without --train/);
+      }
+      const lost = await ocrnet([...plain, '--train', '--recompute', 'backbone.layer']);
+      expect(lost.stderr).to.match(/nothing under a path.*received backbone\.layer \[INVALID_ARGUMENT\]$/);
+      for (const flags of [['--steps'], ['--precision', 'bfloat16']])
+        expect((await ocrnet([...plain, '--train', ...flags])).code).to.equal(2);
+    });
+  });
 });
