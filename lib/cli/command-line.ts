@@ -12,6 +12,7 @@ import {
   precisionOption,
   recomputeOption,
   scalesOption,
+  seedsOption,
   strideOption,
   threadsOption,
   weightsOption,
@@ -104,6 +105,27 @@ function describeCommands(context: CommandContext, exitWith: (code: number) => v
     .action(async (recipe, flags) => {
       const { train } = await import('./train.js');
       exitWith(await train(recipe, flags, context));
+    });
+
+  program
+    .command('ablate')
+    .description(
+      'train the rows of one of the paper’s tables with one budget and several seeds; writes the table',
+    )
+    .argument('<table>', 'figure-1')
+    .option('--data <dir>', 'data set: a folder with images/SPLIT, labels/SPLIT and dataset.yaml')
+    .requiredOption(
+      '--out <dir>',
+      'folder of the trainings and the table; what is done there is not repeated',
+    )
+    .addOption(seedsOption())
+    .option('--set <key=value...>', 'changes of all recipes, as steps=2000')
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .option('--json', 'print one JSON document')
+    .action(async (table, flags) => {
+      const { ablate } = await import('./ablate.js');
+      await ablate(table, flags, context);
     });
 
   program

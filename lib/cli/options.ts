@@ -50,6 +50,9 @@ export const inputOption = () =>
 export const scalesOption = () =>
   new Option('--scales <list>', 'sizes at which pictures are seen, as 0.75,1,1.25').argParser(scales);
 
+export const seedsOption = () =>
+  new Option('--seeds <list>', 'of the random numbers, a training each, as 1,2,3').argParser(seeds);
+
 export const windowOption = () =>
   new Option(
     '--window <size>',
@@ -79,6 +82,12 @@ export const recomputeOption = () =>
     '--recompute <prefixes>',
     'with --train: paths that are computed again in the backward pass, as backbone.layer3,backbone.layer4',
   ).argParser((text) => text.split(',').filter((prefix) => prefix !== ''));
+
+function seeds(value: string): number[] {
+  const list = value.split(',').map(Number);
+  if (list.every((seed) => Number.isSafeInteger(seed) && seed >= 0)) return list;
+  throw new InvalidArgumentError('expected whole numbers from 0 with commas between them');
+}
 
 function scales(text: string): number[] {
   const values = text.split(',').map(Number);
