@@ -132,8 +132,50 @@ inline std::vector<std::byte> encode(const PlanDraft& plan) {
   return bytes;
 }
 
-/// Every executable operation, slices of a wide tensor, operations in place and optional inputs and outputs.
-/// Algorithms and scratch are the backend's choice.
+/// Losses, gradients of a map (1, 8, 8, 8) and optimisers. Labels are below the number of classes.
+inline void addTrainingSteps(PlanDraft& p, std::uint32_t map, std::uint32_t logits, std::uint32_t labels) {
+  using enum Opcode;
+  using enum DataType;
+  const auto word = [](float value) { return std::bit_cast<std::uint32_t>(value); };
+  const std::uint32_t relu = 1, leaky = 3;
+  const auto vector = [&] { return p.arena(float32, {8}); };
+  const auto mean = vector(), variance = vector(), weight = vector(), bias = vector();
+  for (const std::uint32_t sums : {mean, variance, weight, bias}) p.step(channelSums, {map, map}, {sums});
+  const auto normal = p.arena(float32, {1, 8, 8, 8});
+  const auto batchMean = vector(), deviation = vector();
+  p.step(batchNormTraining, {map, weight, bias, mean, variance},
+         {normal, batchMean, deviation, p.again(mean), p.again(variance)},
+         {word(1e-5f), word(0.1f), 0, 0, relu, 0});
+  const auto gradient = p.arena(float32, {1, 8, 8, 8});
+  p.step(activateGradient, {map, normal}, {gradient}, {leaky, word(0.1f)});
+  const auto dx = p.again(gradient);
+  const auto dWeight = vector(), dBias = vector();
+  p.step(batchNormGradient, {gradient, weight, bias, batchMean, deviation, map}, {dx, dWeight, dBias},
+         {0, relu, 0});
+  p.step(sliceChannels, {dx}, {p.arena(float32, {1, 8, 8, 3})}, {2, 3});
+  p.step(crossEntropy, {logits, labels}, {p.arena(float32, {1}), p.arena(float32, {1, 8, 8, 4})},
+         {word(1), 255, word(0.1f), word(0.7f), 20, 1});
+  p.step(labelRegions, {labels}, {p.arena(float32, {1, 4, 4, 4})}, {4, 4, 4, 1});
+
+  const auto norm = p.arena(float32, {1}), factor = p.arena(float32, {1});
+  p.step(globalNorm, {dWeight}, {norm, factor}, {word(1)});
+  const auto schedule = p.parameter("schedule", {2});
+  const auto velocity = p.again(dBias);
+  p.step(accumulate, {dBias, dWeight, schedule}, {velocity});
+  const auto trained = p.again(weight), moving = p.again(velocity);
+  p.step(sgd, {weight, dWeight, velocity, schedule, factor}, {trained, moving},
+         {1, 6, word(1), word(0.9f), 1, word(1e-4f)});
+  const auto average = p.again(bias);
+  p.step(movingAverage, {bias, trained, schedule}, {average}, {word(0.999f), 1});
+  const auto second = vector();
+  p.step(channelSums, {normal, normal}, {second});
+  p.step(adamW, {trained, dWeight, moving, second, schedule, factor},
+         {p.again(trained), p.again(moving), p.again(second)},
+         {0, 8, word(1), word(0.9f), word(0.999f), word(1e-8f), word(0.01f)});
+}
+
+/// Every executable operation of inference and many of training, slices of a wide tensor, operations in place
+/// and optional inputs and outputs. Algorithms and scratch are the backend's choice.
 inline PlanDraft smallPlan(const Backend& backend) {
   using enum Opcode;
   using enum DataType;
@@ -178,8 +220,9 @@ inline PlanDraft smallPlan(const Backend& backend) {
   const auto restored = p.slice(joined, 0, 8);
   p.step(cast, {half}, {restored}, {0});
   p.step(concat, {restored, logits}, {joined});
-  p.step(activate, {joined}, {features}, {2, 0});
   p.step(resizeArgmax, {logits}, {labels, confidence}, {16, 16, 1, 0});
+  addTrainingSteps(p, resized, logits, labels);
+  p.step(activate, {joined}, {features}, {2, 0});
 
   const std::vector<StepChoice> choices = backend.inspect(checkTypes(decodePlan(encode(p))));
   for (std::size_t i = 0; i < choices.size(); ++i) {

@@ -21,10 +21,16 @@ inline T* row(const Target& target, std::int64_t pixel) {
   return static_cast<T*>(target.data) + pixel * target.stride;
 }
 
-template <class B, class Lanes>
-inline Vec normalised(const B& b, Vec centred, std::int64_t c, Lanes lanes) {
-  return fma(centred, load(b.scale + c, lanes), load(b.bias + c, lanes));
-}
+/// What belongs to a vector of channels.
+struct Norm {
+  Vec mean, scale, bias;
+
+  template <class B, class Lanes>
+  Norm(const B& b, std::int64_t c, Lanes lanes)
+      : mean(load(b.mean + c, lanes)), scale(load(b.scale + c, lanes)), bias(load(b.bias + c, lanes)) {}
+
+  Vec normalised(Vec centred) const { return fma(centred, scale, bias); }
+};
 
 /// g and d of BatchNormGradient for one vector.
 struct Term {
@@ -32,29 +38,29 @@ struct Term {
 };
 
 template <class T, Known known, class Activate, class Lanes>
-inline Term termAt(const BatchNormGradient& b, const Activate& activate, std::int64_t pixel, std::int64_t c,
-                   Lanes lanes) {
+inline Term termAt(const BatchNormGradient& b, const Activate& activate, const Norm& norm, std::int64_t pixel,
+                   std::int64_t c, Lanes lanes) {
   const Vec dy = load(row<T>(b.dy, pixel) + c, lanes);
   if constexpr (known == Known::y) {
     const Vec y = load(row<T>(b.y, pixel) + c, lanes);
-    return {activate.gradient(dy, y), sub(activate.inverse(y), load(b.bias + c, lanes))};
+    return {activate.gradient(dy, y), sub(activate.inverse(y), norm.bias)};
   }
-  const Vec centred = sub(load(row<T>(b.x, pixel) + c, lanes), load(b.mean + c, lanes));
+  const Vec centred = sub(load(row<T>(b.x, pixel) + c, lanes), norm.mean);
   if constexpr (known == Known::xAndY) {
     return {activate.gradient(dy, load(row<T>(b.y, pixel) + c, lanes)), centred};
   }
-  return {activate.gradient(dy, normalised(b, centred, c, lanes)), centred};
+  return {activate.gradient(dy, norm.normalised(centred)), centred};
 }
 
-/// body(term) where term(pixel, channel, lanes) is the Term of what this step knows.
+/// body(type, term) where term(norm, pixel, channel, lanes) is the Term of what this step knows.
 template <class Body>
 void withTerm(const BatchNormGradient& b, const Body& body) {
   withFloatType(b.type, [&](auto type) {
     using T = decltype(type);
     withActivation(b.epilogue, [&](auto activate) {
       const auto termOf = [&](auto known) {
-        return [b, activate](std::int64_t pixel, std::int64_t c, auto lanes) {
-          return termAt<T, decltype(known)::value>(b, activate, pixel, c, lanes);
+        return [b, activate](const Norm& norm, std::int64_t pixel, std::int64_t c, auto lanes) {
+          return termAt<T, decltype(known)::value>(b, activate, norm, pixel, c, lanes);
         };
       };
       if (!b.x.data) return body(type, termOf(std::integral_constant<Known, Known::y>{}));
@@ -71,15 +77,14 @@ void batchNorm(const BatchNorm& b, Range pixels) {
     using T = decltype(type);
     withActivation(b.epilogue, [&](auto activate) {
       const auto write = [&, b](auto residual) {
-        for (std::int64_t pixel = pixels.first; pixel < pixels.end; ++pixel) {
-          const T* const x = row<T>(b.x, pixel);
-          T* const y = row<T>(b.y, pixel);
-          eachVector(b.channels, [&](std::int64_t c, auto lanes) {
-            Vec value = normalised(b, sub(load(x + c, lanes), load(b.mean + c, lanes)), c, lanes);
+        eachGroup(pixels, b.channels, [&](Range group, std::int64_t c, auto lanes) {
+          const Norm norm(b, c, lanes);
+          for (std::int64_t pixel = group.first; pixel < group.end; ++pixel) {
+            Vec value = norm.normalised(sub(load(row<T>(b.x, pixel) + c, lanes), norm.mean));
             if constexpr (residual) value = add(value, load(row<T>(b.residual, pixel) + c, lanes));
-            store(y + c, activate(value), lanes);
-          });
-        }
+            store(row<T>(b.y, pixel) + c, activate(value), lanes);
+          }
+        });
       };
       if (b.residual.data) return write(std::true_type{});
       write(std::false_type{});
@@ -93,8 +98,8 @@ void batchNormGradientSums(const BatchNormGradient& b, Range pixels, Range chann
   clearSums(channels, products);
   withTerm(b, [&](auto, auto term) {
     reduceChannels<2>(pixels, channels, {sums, products},
-                      [term](std::int64_t pixel, std::int64_t c, auto lanes, Vec* total) {
-                        const auto [gradient, centred] = term(pixel, c, lanes);
+                      [&b, term](std::int64_t pixel, std::int64_t c, auto lanes, Vec* total) {
+                        const auto [gradient, centred] = term(Norm(b, c, lanes), pixel, c, lanes);
                         total[0] = add(total[0], gradient);
                         total[1] = fma(gradient, centred, total[1]);
                       });
@@ -104,16 +109,17 @@ void batchNormGradientSums(const BatchNormGradient& b, Range pixels, Range chann
 void batchNormGradient(const BatchNormGradient& b, Range pixels) {
   withTerm(b, [&](auto type, auto term) {
     using T = decltype(type);
-    for (std::int64_t pixel = pixels.first; pixel < pixels.end; ++pixel) {
-      T* const dx = row<T>(b.dx, pixel);
-      T* const dResidual = b.dResidual.data ? row<T>(b.dResidual, pixel) : nullptr;
-      eachVector(b.channels, [&](std::int64_t c, auto lanes) {
-        const auto [gradient, centred] = term(pixel, c, lanes);
-        const Vec kept = fma(load(b.centredFactor + c, lanes), centred, load(b.constant + c, lanes));
-        if (dResidual) store(dResidual + c, gradient, lanes);
-        store(dx + c, sub(mul(load(b.gradientFactor + c, lanes), gradient), kept), lanes);
-      });
-    }
+    eachGroup(pixels, b.channels, [&](Range group, std::int64_t c, auto lanes) {
+      const Norm norm(b, c, lanes);
+      const Vec gradientFactor = load(b.gradientFactor + c, lanes), constant = load(b.constant + c, lanes),
+                centredFactor = load(b.centredFactor + c, lanes);
+      for (std::int64_t pixel = group.first; pixel < group.end; ++pixel) {
+        const auto [gradient, centred] = term(norm, pixel, c, lanes);
+        if (b.dResidual.data) store(row<T>(b.dResidual, pixel) + c, gradient, lanes);
+        store(row<T>(b.dx, pixel) + c,
+              sub(mul(gradientFactor, gradient), fma(centredFactor, centred, constant)), lanes);
+      }
+    });
   });
 }
 

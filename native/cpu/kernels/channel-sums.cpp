@@ -34,7 +34,8 @@ void channelSums(const ChannelTerms& terms, Range pixels, Range channels, float*
 void channelMoments(const ChannelTerms& terms, Range pixels, Range channels, float* shift, float* sums,
                     float* squares) {
   // The mean of the first pixels: near the mean of all, also where one of them lies far out.
-  const Range some{pixels.first, pixels.size() < kGroupPixels ? pixels.end : pixels.first + kGroupPixels};
+  constexpr std::int64_t kShiftPixels = 16;
+  const Range some{pixels.first, pixels.size() < kShiftPixels ? pixels.end : pixels.first + kShiftPixels};
   channelSums({terms.type, terms.x, {nullptr, 0}}, some, channels, shift);
   const Vec share = broadcast(1.0f / static_cast<float>(some.size()));
   for (std::int64_t c = channels.first; c < channels.end; c += kLanes)
