@@ -114,7 +114,8 @@ const Pass kPasses[] = {
       &cpu::conv::winogradInputGradient}},
     {"filter",
      cpu::conv::describeFilterGradient,
-     {&cpu::conv::onednnFilterGradient, &cpu::conv::winogradFilterGradient}},
+     {&cpu::conv::onednnFilterGradient, &cpu::conv::depthwiseFilterGradient, &cpu::conv::sumsFilterGradient,
+      &cpu::conv::winogradFilterGradient}},
 };
 
 TensorInfo tensor(std::array<std::int64_t, 4> shape) {

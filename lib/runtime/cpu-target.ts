@@ -16,7 +16,7 @@ export function cpuTarget(inspect: (plan: Uint8Array) => readonly Inspection[]):
     slicesFreely: ({ spec, inputs, outputs, attributes }) => {
       if (spec === convolution || spec === inputGradient)
         return isWinograd(inputs.x ?? inputs.dy, inputs.filter, attributes);
-      return spec !== filterGradient || isWinograd(inputs.x, outputs.dFilter, attributes);
+      return spec !== filterGradient || isSumOfProducts(outputs.dFilter, attributes);
     },
     inspect,
   };
@@ -36,4 +36,10 @@ function isWinograd(x: Value | undefined, filter: Value | undefined, attributes:
     attributes.groups === 1 &&
     Math.min(outputs, channels) >= 32
   );
+}
+
+/** The filters' gradients that the device sums from pixels or tiles wherever they lie: of more than a few channels. */
+function isSumOfProducts(dFilter: Value | undefined, { groups }: AttributeValues): boolean {
+  const [outputs = 0, , , channels = 0] = dFilter?.type.shape ?? [];
+  return groups === 1 && Math.min(outputs, channels) >= 32;
 }

@@ -6,11 +6,13 @@
 // some hundreds of terms in one register before they add up partial sums, so 1e-5 of the largest sum of
 // magnitudes, some 170 roundings, holds for all of them.
 //
-// Winograd. With the points 0, ±√½, ±√2, ∞ an error of u = 2⁻²⁴ relative to the operands is enlarged, worst
-// case, by the product of the ∞-norms of the three transforms, squared for two dimensions: ‖Aᵀ‖ ‖G‖ ‖Bᵀ‖ =
-// 4.22 · 3.41 · 6.33 = 91, squared 8300 times the largest operands, not the sums. Real errors are random:
-// the root mean squares of the transforms' entries instead of their norms leave a factor of about 10 over
-// direct sums. So 5e-5 of the largest sum of magnitudes.
+// Winograd. In one dimension a result is Σᵢ Tᵢ (Σ Pᵢ p)(Σ Qᵢ q), with T, P and Q the rows of three of Aᵀ, G,
+// Bᵀ, A and Gᵀ. For the points 0, ±√½, ±√2 and ∞, max Σᵢ |T| ‖Pᵢ‖₁ ‖Qᵢ‖₁ is 25 for the input's gradient and
+// 31 for the filter's, so in two dimensions a rounding is enlarged at most 31² ≈ 950 times against the
+// largest operands: that is the strict bound, n · 2⁻²⁴ · 950 of n products. Roundings are independent, and
+// the same with root mean squares instead of sums, √(Σ T² ‖P‖₂² ‖Q‖₂²), over the √3 or √4 of the direct sum,
+// is 2.7 and 2.4: in two dimensions 7 times what a direct sum errs by. So 5e-5, five times the tolerance of
+// direct sums, which are themselves far below theirs.
 
 #include <algorithm>
 #include <cmath>
@@ -80,8 +82,9 @@ struct Reference {
 constexpr const Algorithm* kInputGradients[] = {
     &cpu::conv::onednnInputGradient, &cpu::conv::convolutionInputGradient, &cpu::conv::matmulInputGradient,
     &cpu::conv::winogradInputGradient};
-constexpr const Algorithm* kFilterGradients[] = {&cpu::conv::onednnFilterGradient,
-                                                 &cpu::conv::winogradFilterGradient};
+constexpr const Algorithm* kFilterGradients[] = {
+    &cpu::conv::onednnFilterGradient, &cpu::conv::depthwiseFilterGradient, &cpu::conv::sumsFilterGradient,
+    &cpu::conv::winogradFilterGradient};
 
 std::uint32_t forced;
 std::string forcedName;  // empty where the algorithm supports no such problem

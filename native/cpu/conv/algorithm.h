@@ -36,7 +36,9 @@ extern const Algorithm matmulInputGradient;
 extern const Algorithm winogradInputGradient;
 
 // conv2dFilterGradient
-extern const Algorithm onednnFilterGradient;    // oneDNN's backward pass: any problem
+extern const Algorithm onednnFilterGradient;  // oneDNN's backward pass: any problem
+extern const Algorithm depthwiseFilterGradient;
+extern const Algorithm sumsFilterGradient;      // no groups: our own products over pixels
 extern const Algorithm winogradFilterGradient;  // 3×3 convolutions of stride 1
 
 /// Rounded up to where another piece of scratch memory may begin.

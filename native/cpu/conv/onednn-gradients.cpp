@@ -34,8 +34,23 @@ double copyCost(const Problem& problem, bool x, bool y) {
   return bytes * kCostPerCopiedByte;
 }
 
-double kernelCost(const Problem& problem, const DnnlKernel& kernel) {
-  return problem.convolution.flops() * (kernel.isReference() ? kReferenceSlowdown : 1);
+/// Measured on Zen 4: oneDNN's backward passes lose some percent against its forward convolutions, more so
+/// filters' gradients with strides, which reach between 30 and 95 % of that.
+constexpr double kBackwardSlowdown = 1.05, kStridedFilterSlowdown = 1.2;
+
+/// Without a kernel of its own for depthwise convolutions, as for dilated ones, a channel's products fill one
+/// lane of a vector.
+constexpr double kUnfilledSlowdown = 10;
+
+double filterSlowdown(const Problem& problem, const DnnlKernel& kernel) {
+  const Convolution& c = problem.convolution;
+  if (c.groups > 1 && c.groups == c.channelsIn && kernel.implementation.find("dw") == std::string::npos)
+    return kUnfilledSlowdown;
+  return c.stride > 1 ? kStridedFilterSlowdown : 1;
+}
+
+double kernelCost(const Problem& problem, const DnnlKernel& kernel, double slowdown) {
+  return problem.convolution.flops() * (kernel.isReference() ? kReferenceSlowdown : slowdown);
 }
 
 bool supports(const Problem&) { return true; }
@@ -130,7 +145,7 @@ Estimate estimateInputGradient(const Problem& problem, const Device& device) {
   const auto kernel = inputKernel(problem, device);
   return {
       .name = "onednn " + kernel->implementation,
-      .cost = kernelCost(problem, *kernel) +
+      .cost = kernelCost(problem, *kernel, kBackwardSlowdown) +
               copyCost(problem, copiesInputGradient(problem), problem.outputIsSlice()),
       .scratchBytes = inputScratch(problem, *kernel).bytes,
   };
@@ -183,8 +198,8 @@ Estimate estimateFilterGradient(const Problem& problem, const Device& device) {
   const auto kernel = filterGradientKernel(problem.convolution, device.threads);
   return {
       .name = "onednn " + kernel->implementation,
-      .cost =
-          kernelCost(problem, *kernel) + copyCost(problem, problem.inputIsSlice(), problem.outputIsSlice()),
+      .cost = kernelCost(problem, *kernel, filterSlowdown(problem, *kernel)) +
+              copyCost(problem, problem.inputIsSlice(), problem.outputIsSlice()),
       .scratchBytes = filterScratch(problem, *kernel).bytes,
   };
 }

@@ -266,6 +266,17 @@ struct WeightedSum {
   float keep, scale;
 };
 
+/// A filter of more taps has no kernel.
+inline constexpr std::int64_t kMostDepthwiseTaps = 49;
+
+/// dFilter (channels, taps) of a depthwise convolution of x (batch, height, width, channels), float32.
+struct DepthwiseFilterGradient {
+  std::int64_t batch, height, width, outputHeight, outputWidth;
+  std::int64_t kernelHeight, kernelWidth, stride, padding, dilation;
+  Source x, dy;
+  float* dFilter;
+};
+
 /// One instruction set's kernels.
 struct Kernels {
   void (*normalizeImage)(const NormalizeImage&, Range pixels);
@@ -300,6 +311,7 @@ struct Kernels {
   /// dQuery of some pixels, and their sums of dKey and dValue.
   void (*attendRegionsGradient)(const AttendRegionsGradient&, Range pixels);
   void (*pixelProduct)(const PixelProduct&, Range pixels);
+  void (*depthwiseFilterGradient)(const DepthwiseFilterGradient&, Range channels);
   void (*resizeArgmax)(const ResizeArgmax&, Range rows);
   void (*activationGradient)(const ActivationGradient&, Range pixels);
   /// Over some pixels, for some channels: sums += the terms. From here on, vectors of sums are as long as the

@@ -23,6 +23,7 @@ const Kernels kernels = {
     .attendRegions = attendRegions,
     .attendRegionsGradient = attendRegionsGradient,
     .pixelProduct = pixelProduct,
+    .depthwiseFilterGradient = depthwiseFilterGradient,
     .resizeArgmax = resizeArgmax,
     .activationGradient = activationGradient,
     .channelSums = channelSums,

@@ -26,6 +26,7 @@ void packPanels(DataType, const void* matrix, std::int64_t rows, std::int64_t co
 void attendRegions(const AttendRegions&, Range pixels);
 void attendRegionsGradient(const AttendRegionsGradient&, Range pixels);
 void pixelProduct(const PixelProduct&, Range pixels);
+void depthwiseFilterGradient(const DepthwiseFilterGradient&, Range channels);
 void resizeArgmax(const ResizeArgmax&, Range rows);
 void activationGradient(const ActivationGradient&, Range pixels);
 void channelSums(const ChannelTerms&, Range pixels, Range channels, float* sums);

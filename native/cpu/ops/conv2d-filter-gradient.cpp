@@ -6,6 +6,8 @@ namespace {
 
 constexpr const conv::Algorithm* kAlgorithms[] = {
     &conv::onednnFilterGradient,
+    &conv::depthwiseFilterGradient,
+    &conv::sumsFilterGradient,
     &conv::winogradFilterGradient,
 };
 

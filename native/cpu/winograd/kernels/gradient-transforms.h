@@ -42,7 +42,11 @@ inline void transformGradient(const float* const* pixels, std::int64_t channels,
     for (int i = 0; i < 6; ++i) {
       Vec points[6];
       gradientPoints(columns + i * 4, points, 1);
-      for (int j = 0; j < 6; ++j) store(m + (i * 6 + j) * pointStride + c, points[j]);
+      for (int j = 0; j < 6; ++j) {
+        float* const point = m + (i * 6 + j) * pointStride + c;
+        __builtin_prefetch(point + 2 * kLanes, 1);
+        store(point, points[j]);
+      }
     }
   });
 }
