@@ -53,7 +53,7 @@ bool supports(const Problem& problem) {
 }
 
 // Of oneDNN's time where it has a kernel for depthwise convolutions.
-constexpr double kRelativeCost = 1.1;
+constexpr double kRelativeCost = 1.3;
 
 Estimate estimate(const Problem& problem, const Device&) {
   return {.name = "depthwise", .cost = kRelativeCost * problem.convolution.flops(), .scratchBytes = 0};
