@@ -68,6 +68,21 @@ export {
   type SegmenterOptions,
   type SegmenterOutput,
 } from './models/segmenter.js';
+export {
+  type AdamWOptions,
+  adamW,
+  chain,
+  clipByGlobalNorm,
+  constant,
+  type MovingAverageOptions,
+  movingAverage,
+  poly,
+  type Schedule,
+  type SgdOptions,
+  sgd,
+  type Transform,
+  warmUp,
+} from './optim/index.js';
 export type { ReportData, ReportExample } from './report/report-data.js';
 export { renderReport, writeReport } from './report/write-report.js';
 export {
@@ -87,8 +102,15 @@ export { Model, type SegmentOptions } from './serve/model.js';
 export { type RegionMaps, Segmentation } from './serve/segmentation.js';
 export { type StageSummary, type Summary, type SummaryOptions, summarise } from './serve/summary.js';
 export type { Terminal } from './terminal/terminal.js';
+export { type AblationOptions, type AblationTable, ablationNames, runAblation } from './train/ablation.js';
 export { loadRecipe, type Recipe, type RecipeOptions, recipeText } from './train/recipe.js';
 export { openRecipeDataset } from './train/recipe-data.js';
 export { recipeNames } from './train/recipe-file.js';
 export { Trainer, type TrainerOptions } from './train/trainer.js';
+export {
+  type TrainingBatch,
+  TrainingProgram,
+  type TrainingProgramOptions,
+  type TrainingResult,
+} from './train/training-program.js';
 export { version } from './version.js';
