@@ -2,10 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { openSafetensors } from '../../lib/checkpoint/safetensors.js';
 import { paperAugmentation } from '../../lib/data/augment/augment.js';
 import { OcrnetError } from '../../lib/errors.js';
 import { modelConfig } from '../../lib/models/registry.js';
 import { buildSegmenter } from '../../lib/models/segmenter.js';
+import { defaultModelFile } from '../../lib/serve/default-model.js';
+import { parseDescription } from '../../lib/serve/model-file.js';
 import { ParameterArena } from '../../lib/train/parameter-arena.js';
 import { configOf, loadRecipe, optimiserOf, recipeText, scheduleOf } from '../../lib/train/recipe.js';
 import { openRecipeDataset, trainingSource } from '../../lib/train/recipe-data.js';
@@ -70,10 +73,11 @@ describe('recipes', () => {
       expect(recipe.augment).to.deep.equal(paperAugmentation);
     });
 
-    it('camvid is the configuration of the network that comes with the package', async () => {
-      const { readFile } = await import('node:fs/promises');
-      const trained = JSON.parse(await readFile('models/train/config.json', 'utf8'));
-      expect(configOf(loadRecipe('camvid'), 11)).to.deep.equal(trained);
+    it('camvid is the network that comes with the package', () => {
+      const file = openSafetensors(defaultModelFile());
+      const described = parseDescription(file.metadata, 'the shipped model');
+      file.close();
+      expect(configOf(loadRecipe('camvid'), 11)).to.deep.equal(described?.config);
     });
 
     it('the published ones are what the paper says', () => {
