@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import { describe, invalidArgument, OcrnetError } from '../errors.js';
 import { unreadable } from '../files.js';
@@ -75,7 +75,8 @@ function folderDataset(folder: string, meaning: DatasetMeaning): Dataset {
   const { classes, ignoreLabel, mirrorPairs } = meaning;
   const table = labelTable(meaning);
   return {
-    name: folder,
+    // What reports and logs say: a folder's path is its owner's business.
+    name: basename(resolve(folder)),
     classes,
     ignoreLabel,
     mirrorPairs,
