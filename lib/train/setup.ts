@@ -6,9 +6,11 @@ import type { LabelCounts } from '../data/label-counts.js';
 import { Loader } from '../data/loader.js';
 import { OcrnetError } from '../errors.js';
 import { type Graph, storedParameters } from '../ir/graph.js';
+import { erase } from '../ir/op.js';
 import type { Normalisation } from '../models/normalisation.js';
 import { buildSegmenter, type SegmenterConfig } from '../models/segmenter.js';
 import { initialiser } from '../nn/initialise.js';
+import * as ops from '../ops/index.js';
 import type { Device } from '../runtime/device.js';
 import { optimiserOf, type Recipe } from './recipe.js';
 import { trainingSource } from './recipe-data.js';
@@ -27,6 +29,7 @@ export async function programOf(
   const { batch, accumulate, crop, batchNorm, groups, recompute } = recipe;
   const { regionWeight, labelSmoothing, hardPixels } = recipe.losses;
   const classWeights = classWeightsOf(recipe, counts);
+  requireBatchNorms(config, batchNorm.frozen);
   return await TrainingProgram.create(device, config, {
     batch,
     accumulate,
@@ -59,6 +62,22 @@ function classWeightsOf({ losses: { classWeights } }: Recipe, counts: LabelCount
   });
 }
 
+/** A prefix that freezes nothing is a slip. */
+function requireBatchNorms(config: SegmenterConfig, frozen: boolean | readonly string[]): void {
+  if (typeof frozen === 'boolean') return;
+  const paths = parameterGraph(config).nodes.filter(({ spec }) => spec === erase(ops.batchNorm));
+  const unused = frozen.find((prefix) => !paths.some(({ path }) => frozenBy([prefix])(path)));
+  if (unused !== undefined)
+    throw new OcrnetError('INVALID_ARGUMENT', 'batchNorm.frozen names no batch norm', {
+      expected: `prefixes of paths such as ${paths[0]?.path ?? 'none'}`,
+      received: unused,
+    });
+}
+
+/** The parameters are the same at every size. */
+const parameterGraph = (config: SegmenterConfig): Graph =>
+  buildSegmenter(config, { batch: 1, height: 64, width: 64, outputs: ['logits'] });
+
 function frozenBy(frozen: boolean | readonly string[]): (path: string) => boolean {
   if (typeof frozen === 'boolean') return () => frozen;
   return (path) => frozen.some((prefix) => path === prefix || path.startsWith(`${prefix}.`));
@@ -69,7 +88,15 @@ function startOf(config: SegmenterConfig, { seed, pretrained, pretrainedIgnore }
   const random = initialiser(seed);
   if (pretrained === undefined) return random;
   const isIgnored = (name: string) => pretrainedIgnore.some((prefix) => name.startsWith(prefix));
-  const graph = buildSegmenter(config, { batch: 1, height: 64, width: 64, outputs: ['logits'] });
+  const graph = parameterGraph(config);
+  const unused = pretrainedIgnore.find(
+    (prefix) => !storedParameters(graph).some(({ name }) => name.startsWith(prefix)),
+  );
+  if (unused !== undefined)
+    throw new OcrnetError('INVALID_ARGUMENT', 'pretrainedIgnore names no parameter', {
+      expected: 'prefixes of names such as cls_head',
+      received: unused,
+    });
   const read = new Map<string, Float32Array>();
   using file = openSafetensors(pretrained);
   const { tensors, ...source } = file;

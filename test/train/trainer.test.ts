@@ -135,6 +135,20 @@ describe('training', function () {
     );
   });
 
+  it('refuses prefixes under which nothing lies', async () => {
+    await expectOcrnetError(
+      () => train({ recipe: recipeWith('batchNorm.frozen=[backbone.layer9]') }),
+      'INVALID_ARGUMENT',
+      'no batch norm',
+    );
+  });
+
+  it('trains with frozen batch norms, whose running statistics stay', async () => {
+    const { state } = await train({ recipe: recipeWith('batchNorm.frozen=true', 'average=null') });
+    // They start at mean 0 and variance 1.
+    expect(new Set(state.get('statistics'))).to.deep.equal(new Set([0, 1]));
+  });
+
   it('stops at a loss that is no number, names the pictures and keeps the last good checkpoint', async () => {
     const recipe = recipeWith(
       'optimiser={kind: sgd}',
