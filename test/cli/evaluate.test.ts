@@ -114,7 +114,7 @@ describe('ocrnet evaluate', () => {
     ]);
     expect(code, stderr).to.equal(0);
     const { miou, pixelAccuracy } = JSON.parse(stdout);
-    expect(miou).to.be.closeTo(0.579, 0.001);
-    expect(pixelAccuracy).to.be.closeTo(0.881, 0.001);
+    expect(miou).to.be.closeTo(0.5976, 0.001);
+    expect(pixelAccuracy).to.be.closeTo(0.8885, 0.001);
   });
 });
