@@ -10,7 +10,11 @@ import { nhwc, requireFloat, requireSameType, requireVector } from './shapes.js'
  * 1 / √(variance + epsilon). The running statistics move towards those of the batch by the part `momentum`, the variance
  * unbiased, as in PyTorch; that of a single pixel, which PyTorch refuses, is 0.
  *
- * `frozen` normalises with the running statistics and leaves them. `recoversInput` promises the backward pass that x can be
+ * `synchronised` takes the pixels of all members of the device's group for one batch. Member m has nₘ of them with mean μₘ and
+ * Mₘ = Σ (x − μₘ)²; then n = Σ nₘ, mean = Σ nₘ μₘ / n and variance = Σ (Mₘ + nₘ (μₘ − mean)²) / n (Chan, Golub and LeVeque 1979),
+ * in float64 and in the order of the members, so that all come to the same bits. The step waits for all of them.
+ *
+ * `frozen` normalises with the running statistics and leaves them; then nothing is synchronised. `recoversInput` promises the backward pass that x can be
  * computed from y, so that x need not be kept: In-Place Activated BatchNorm (Rota Bulò et al. 2018), for activations that can
  * be inverted and without a residual.
  */
@@ -20,7 +24,14 @@ export const batchNormTraining = defineOp({
   inputs: ['x', 'weight', 'bias', 'runningMean', 'runningVariance'],
   optionalInputs: ['residual'],
   outputs: ['y', 'mean', 'inverseDeviation', 'newRunningMean', 'newRunningVariance'],
-  attributes: { epsilon: float, momentum: float, frozen: bool, recoversInput: bool, ...epilogueAttributes },
+  attributes: {
+    epsilon: float,
+    momentum: float,
+    frozen: bool,
+    synchronised: bool,
+    recoversInput: bool,
+    ...epilogueAttributes,
+  },
   facts: {
     exactInputs: ['weight', 'bias', 'runningMean', 'runningVariance'],
     epilogue: { residual: true, activation: true },
@@ -51,7 +62,7 @@ export const batchNormTraining = defineOp({
   flops: (_inputs, { y }) => 5 * elementCount(y.shape),
   gradient: ({ inputs, outputs, attributes, outputGradients: { y: dy }, add }) => {
     if (!dy) return {};
-    const { frozen, recoversInput, activation, negativeSlope } = attributes;
+    const { frozen, synchronised, recoversInput, activation, negativeSlope } = attributes;
     const { x, weight, bias, residual } = inputs;
     const { mean, inverseDeviation } = outputs;
     // Without a residual the sign of y follows from x: y need not be read.
@@ -67,7 +78,7 @@ export const batchNormTraining = defineOp({
         x: recoversInput ? undefined : x,
         y: readsY ? outputs.y : undefined,
       },
-      { frozen, activation, negativeSlope },
+      { frozen, synchronised, activation, negativeSlope },
     );
     return { x: dx, weight: dWeight, bias: dBias, residual: activation === 'none' ? dy : dResidual };
   },
@@ -87,6 +98,10 @@ export const invertible = ({
  * activation′(y): dBias = Σ g, dWeight = Σ g x̂, dResidual = g, dx = weight · inverseDeviation · (g − dBias / n − x̂ · dWeight
  * / n), and without the two last terms where the statistics were frozen.
  *
+ * `synchronised`: n, and the sums in dx, are those of all members of the device's group, each of which has a part of the batch
+ * and of the losses' sum. dWeight and dBias stay the member's own: as every parameter's gradient they are added up by
+ * allReduce.
+ *
  * Without `x`, x̂ is recovered from y: (activation⁻¹(y) − bias) / weight, with the rounding of y magnified by 1 / weight, and
  * 0 where the weight is 0, so that such a weight gets no gradient. `y` is needed for that, and where a residual came between
  * x and the activation.
@@ -97,7 +112,7 @@ export const batchNormGradient = defineOp({
   inputs: ['dy', 'weight', 'bias', 'mean', 'inverseDeviation'],
   optionalInputs: ['x', 'y'],
   outputs: ['dx', 'dWeight', 'dBias', 'dResidual'],
-  attributes: { frozen: bool, ...epilogueAttributes },
+  attributes: { frozen: bool, synchronised: bool, ...epilogueAttributes },
   facts: {
     exactInputs: ['weight', 'bias', 'mean', 'inverseDeviation'],
     inPlaceOf: 'dy',

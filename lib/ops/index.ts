@@ -5,6 +5,7 @@ import { adamW } from './adam-w.js';
 import { adaptiveAveragePool2d, adaptiveAveragePool2dGradient } from './adaptive-average-pool2d.js';
 import { add } from './add.js';
 import { aggregateRegions } from './aggregate-regions.js';
+import { allReduce } from './all-reduce.js';
 import { attendRegions, attendRegionsGradient } from './attend-regions.js';
 import { batchNorm } from './batch-norm.js';
 import { batchNormGradient, batchNormTraining } from './batch-norm-training.js';
@@ -71,6 +72,7 @@ export const trainingOperations: readonly AnyOpSpec[] = [
   adamW,
   movingAverage,
   labelRegions,
+  allReduce,
 ].map(erase);
 
 /** Every operation. The position is its code in an encoded plan; `npm run generate` writes the C++ side of this list. */
@@ -98,6 +100,7 @@ export type TrainingOperationName =
   | (typeof activateGradient)['name']
   | (typeof adamW)['name']
   | (typeof adaptiveAveragePool2dGradient)['name']
+  | (typeof allReduce)['name']
   | (typeof attendRegionsGradient)['name']
   | (typeof batchNormGradient)['name']
   | (typeof batchNormTraining)['name']
@@ -137,6 +140,7 @@ export {
   adaptiveAveragePool2dGradient,
   add,
   aggregateRegions,
+  allReduce,
   attendRegions,
   attendRegionsGradient,
   batchNorm,

@@ -5,6 +5,7 @@ import type { Target } from '../compile/target.js';
 import { invalidArgument, OcrnetError } from '../errors.js';
 import type { Graph } from '../ir/graph.js';
 import { cpuTarget } from './cpu-target.js';
+import type { GroupMember } from './group.js';
 import { type NativeDescription, type NativeDevice, native, withOcrnetErrors } from './native.js';
 import { Program } from './program.js';
 import { DeviceState } from './state.js';
@@ -100,15 +101,21 @@ export class Device implements AsyncDisposable {
   /**
    * Validates a plan, prepares its steps and packs the weights for them, on the device's thread.
    *
-   * @throws OcrnetError OUT_OF_MEMORY with what was planned and what is free
+   * @param member - the device's place in a group, for plans with steps that meet other devices
+   * @throws OcrnetError OUT_OF_MEMORY with what was planned and what is free; INVALID_ARGUMENT where state or group is missing
    */
-  async load(compiled: Compiled, weights: Weights, state?: DeviceState): Promise<Program> {
+  async load(
+    compiled: Compiled,
+    weights: Weights,
+    state?: DeviceState,
+    member?: GroupMember,
+  ): Promise<Program> {
     this.#requireOpen();
     this.#requireMemory(compiled.arenaBytes);
     const loaded = await withOcrnetErrors(() =>
-      this.#native.load(compiled.bytes, weights.handle, state?.handle),
+      this.#native.load(compiled.bytes, weights.handle, state?.handle, member?.group.handle, member?.index),
     );
-    return new Program(loaded, compiled);
+    return new Program(loaded, compiled, { inGroup: member !== undefined });
   }
 
   /** Stops the run in progress at its next step, fails those behind it, frees the memory. Idempotent. */

@@ -36,7 +36,13 @@ export interface NativeDevice {
   /** Memory that outlives runs, all zero. */
   createState(blocks: readonly { readonly name: string; readonly elements: number }[]): NativeState;
   /** Validates a plan and prepares its steps on the device's thread. */
-  load(plan: Uint8Array, weights: NativeWeights, state?: NativeState): Promise<NativeProgram>;
+  load(
+    plan: Uint8Array,
+    weights: NativeWeights,
+    state?: NativeState,
+    group?: NativeGroup,
+    member?: number,
+  ): Promise<NativeProgram>;
   /** Allocated now for the runs of all loaded plans, which share it. */
   arenaBytes(): number;
   /** Stops the run in progress at its next step, fails those behind it, frees the memory. Idempotent. */
@@ -78,6 +84,12 @@ export interface NativeProgram {
   dispose(): void;
 }
 
+/** Devices that compute together. */
+export interface NativeGroup {
+  /** Lets a group that was broken meet again, while no member runs. */
+  renew(): void;
+}
+
 export interface NativeAbortToken {
   abort(): void;
 }
@@ -87,6 +99,7 @@ export interface NativeAddon {
   describe(): NativeDescription;
   openCpu(options?: { readonly threads?: number }): NativeDevice;
   createAbortToken(): NativeAbortToken;
+  createGroup(size: number): NativeGroup;
 }
 
 /** Of the package, from lib/runtime/ and from dist/runtime/ alike. */

@@ -34,10 +34,12 @@ export interface RunResult {
 export class Program {
   readonly compiled: Compiled;
   readonly #native: NativeProgram;
+  readonly #inGroup: boolean;
   #disposed = false;
 
-  constructor(handle: NativeProgram, compiled: Compiled) {
+  constructor(handle: NativeProgram, compiled: Compiled, { inGroup = false } = {}) {
     this.#native = handle;
+    this.#inGroup = inGroup;
     this.compiled = compiled;
   }
 
@@ -47,7 +49,7 @@ export class Program {
   }
 
   /**
-   * Runs the plan once. The inputs are copied: they may change, or move to another thread, as soon as this returns.
+   * Runs the plan once. In a group it waits for the other members' runs. The inputs are copied: they may change, or move to another thread, as soon as this returns.
    *
    * @throws OcrnetError INVALID_ARGUMENT, ABORTED, DISPOSED, EXECUTION_FAILED
    */
@@ -64,7 +66,8 @@ export class Program {
     const abortion = new Promise<never>((_, reject) => {
       onAbort = () => {
         token.abort();
-        reject(aborted(signal));
+        // A member's run is over when it says so: the next one must not meet the rest of this one.
+        if (!this.#inGroup) reject(aborted(signal));
       };
     });
     signal?.addEventListener('abort', onAbort, { once: true });

@@ -159,6 +159,8 @@ export const recipeSchema = z.strictObject({
   /** Pictures in a plan's run; a step sees `accumulate` times as many. */
   batch: integer(1, 4096).default(8),
   accumulate: integer(1, 4096).default(1),
+  /** Devices that share each batch, each with a copy of the network and of the threads its part. */
+  replicas: integer(1, 64).default(1),
   steps: integer(1).default(40_000),
   /** Of the random parameters, the order of samples and their augmentation. */
   seed: integer(0).default(1),
@@ -189,6 +191,8 @@ export const recipeSchema = z.strictObject({
       frozen: z
         .union([z.boolean(), z.array(z.string())], 'true, false, or a list of path prefixes')
         .default(false),
+      /** The statistics of a batch are those of all replicas together. */
+      synchronised: flag().default(true),
       /** In-place activated batch norm: what went in is computed from what came out. */
       recoverInputs: flag().default(false),
     })

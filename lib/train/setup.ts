@@ -18,9 +18,9 @@ import { TrainingProgram } from './training-program.js';
 
 // What a recipe means for a data set: the plan, the parameters' start, the batches.
 
-/** Compiles the plan of a recipe and starts its parameters. `counts` are those of the training split's labels. */
+/** Compiles the plan of a recipe for its devices and starts its parameters. `counts` are those of the training split's labels. */
 export async function programOf(
-  device: Device,
+  device: Device | readonly Device[],
   config: SegmenterConfig,
   recipe: Recipe,
   dataset: Dataset,
@@ -45,6 +45,7 @@ export async function programOf(
     groups,
     batchNormMomentum: batchNorm.momentum,
     frozenBatchNorm: frozenBy(batchNorm.frozen),
+    synchronisedBatchNorm: batchNorm.synchronised,
     recoverNormalisedInputs: batchNorm.recoverInputs,
     recompute,
     initial: startOf(config, recipe),

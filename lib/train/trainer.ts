@@ -27,7 +27,7 @@ export interface TrainerOptions {
   readonly folder?: string;
   /** Goes on from the newest checkpoint in the folder. */
   readonly resume?: boolean;
-  /** An open device, which stays open, or the name of one. */
+  /** An open device, which stays open, or the name of one. Several replicas get devices of their own. */
   readonly device?: Device | DeviceName;
   readonly threads?: number;
   /** Ends the training after the step that is running, with a checkpoint. */
@@ -86,11 +86,15 @@ export class Trainer implements AsyncDisposable {
       device instanceof Device
         ? device
         : await openDevice({ device, ...(threads !== undefined && { threads }) });
+    const replicas: Device[] = [];
     try {
-      const program = await programOf(opened, config, recipe, dataset, report.counts);
+      replicas.push(...(await openReplicas(recipe.replicas, opened.threads)));
+      const training = replicas.length > 0 ? replicas : opened;
+      const program = await programOf(training, config, recipe, dataset, report.counts);
       const startStep = checkpoint
         ? (await restoreState(checkpoint.path, program.state, program.arena.layout)).step
         : 0;
+      await program.shareState();
       if (folder !== undefined) await prepareFolder(folder, recipe);
       const parts: Parts = {
         recipe,
@@ -102,13 +106,13 @@ export class Trainer implements AsyncDisposable {
         startStep,
         loader: await loaderOf(recipe, train, startStep, config.normalisation),
         device: opened,
-        ownsDevice: opened !== device,
+        owned: opened === device ? replicas : [...replicas, opened],
         logger: folder === undefined ? undefined : loggerOf(folder, checkpoint !== undefined),
         signal,
       };
       return new Trainer(parts);
     } catch (error) {
-      if (opened !== device) await opened.dispose();
+      await Promise.all([...replicas, ...(opened === device ? [] : [opened])].map((one) => one.dispose()));
       throw error;
     }
   }
@@ -224,10 +228,10 @@ export class Trainer implements AsyncDisposable {
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    const { program, logger, device, ownsDevice } = this.#parts;
+    const { program, logger, owned } = this.#parts;
     logger?.[Symbol.dispose]();
     program.dispose();
-    if (ownsDevice) await device.dispose();
+    await Promise.all(owned.map((device) => device.dispose()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -281,8 +285,10 @@ interface Parts {
   readonly store: CheckpointStore | undefined;
   readonly folder: string | undefined;
   readonly startStep: number;
+  /** Where the network is evaluated, and trained unless that has devices of its own. */
   readonly device: Device;
-  readonly ownsDevice: boolean;
+  /** Disposed with the training. */
+  readonly owned: readonly Device[];
   readonly logger: TrainingLogger | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -304,6 +310,15 @@ async function findStart(
       expected: `a readable file in ${store.folder}`,
     });
   return last;
+}
+
+/** Several devices that share the threads; none where one trains. */
+async function openReplicas(count: number, threads: number): Promise<Device[]> {
+  if (count === 1) return [];
+  const part = (i: number) => Math.floor(((i + 1) * threads) / count) - Math.floor((i * threads) / count);
+  return await Promise.all(
+    Array.from({ length: count }, (_, i) => openDevice({ threads: Math.max(1, part(i)) })),
+  );
 }
 
 async function prepareFolder(folder: string, recipe: Recipe): Promise<void> {

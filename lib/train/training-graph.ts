@@ -9,7 +9,7 @@ import type { Graph, GraphOutput, Node, Parameter, StateBlock, Value } from '../
 import { elementCount } from '../ir/tensor-type.js';
 import { verify } from '../ir/verify.js';
 import { type SegmentationLossOptions, segmentationLosses } from '../losses/segmentation.js';
-import { accumulate, join } from '../ops/index.js';
+import { accumulate, allReduce, join } from '../ops/index.js';
 import type { Transform } from '../optim/index.js';
 import { ParameterArena, type ParameterGroups } from './parameter-arena.js';
 
@@ -26,6 +26,10 @@ export interface TrainingGraphOptions {
   readonly batchNormMomentum?: number;
   /** Batch norms that keep their running statistics, by path. By default none. */
   readonly frozenBatchNorm?: (path: string) => boolean;
+  /** The gradients are the means over the devices of a group, each of which has a part of the batch. By default not. */
+  readonly averagesOverGroup?: boolean;
+  /** Batch norms with the statistics of all devices of the group. By default each has its own. */
+  readonly synchronisedBatchNorm?: boolean;
   /** In-place activated batch norm where the activation can be undone. By default not. */
   readonly recoverNormalisedInputs?: boolean;
   /** Path prefixes of segments whose activations are computed again in the backward pass. By default none. */
@@ -73,7 +77,9 @@ export function buildTrainingGraph(
       segmentOf: segmentsUnder(options.recompute ?? [], forward),
     },
   );
-  const joined = extension.at('optimiser')(join, joinInputs(arena.trained, gradients), {}).y;
+  const add = extension.at('optimiser');
+  const own = add(join, joinInputs(arena.trained, gradients), {}).y;
+  const joined = options.averagesOverGroup ? add(allReduce, { x: own }, { average: true }).y : own;
   const copies = new Map<string, string>();
   const states = addOptimiser(extension, stage, {
     arena,
@@ -89,10 +95,15 @@ export function buildTrainingGraph(
 
 /** The network as it is trained: batch norms of the batch, fused epilogues. */
 function prepareForward(network: Graph, options: TrainingGraphOptions): Graph {
-  const { batchNormMomentum = 0.1, frozenBatchNorm = () => false } = options;
+  const { batchNormMomentum = 0.1, frozenBatchNorm = () => false, synchronisedBatchNorm = false } = options;
   const passes: ((graph: Graph) => Graph)[] = [
     eliminateDead,
-    (graph) => trainBatchNorm(graph, { momentum: batchNormMomentum, frozen: frozenBatchNorm }),
+    (graph) =>
+      trainBatchNorm(graph, {
+        momentum: batchNormMomentum,
+        frozen: frozenBatchNorm,
+        synchronised: synchronisedBatchNorm,
+      }),
     projectBeforeMixing,
     fuseResidual,
     fuseActivation,

@@ -1,17 +1,20 @@
 import { eachWeight, type ReadParameter } from '../checkpoint/weights.js';
-import { OcrnetError } from '../errors.js';
+import { invalidArgument, OcrnetError } from '../errors.js';
 import { type Parameter, type StatePart, storedParameters } from '../ir/graph.js';
 import { elementCount } from '../ir/tensor-type.js';
 import { buildSegmenter, type SegmenterConfig, trainingLabelType } from '../models/segmenter.js';
-import type { Device } from '../runtime/device.js';
+import { Device } from '../runtime/device.js';
+import { DeviceGroup } from '../runtime/group.js';
 import type { Program } from '../runtime/program.js';
 import type { DeviceState } from '../runtime/state.js';
 import type { Weights } from '../runtime/weights.js';
 import type { ParameterArena } from './parameter-arena.js';
+import { Replica, together } from './replica.js';
 import { buildTrainingGraph, type TrainingGraphOptions, type TrainingStage } from './training-graph.js';
 
 export interface TrainingProgramOptions
-  extends Omit<TrainingGraphOptions, 'alignCorners' | 'labelSize' | 'labelType'> {
+  extends Omit<TrainingGraphOptions, 'alignCorners' | 'labelSize' | 'labelType' | 'averagesOverGroup'> {
+  /** Pictures at a time, on all devices together. */
   readonly batch: number;
   /** Of the pictures, in pixels. */
   readonly height: number;
@@ -49,74 +52,101 @@ export type WeightKind = 'trained' | 'average';
 /**
  * A network in training on a device: forward, losses, backward and optimiser as one plan, and the state that it works on. One
  * call trains one step and is asynchronous; nothing else happens on the event loop.
+ *
+ * On several devices each has a replica of the network and an equal part of each batch. The gradients are averaged before the
+ * parameters change, batch norms take the whole batch together unless told otherwise, and all replicas stay equal, bit by bit.
+ * A replica's loss is the mean over the pixels that it counts: where ignored pixels are spread unevenly, or only hard ones
+ * count, the mean of these means is not quite the mean over the whole batch that one device would have taken.
  */
 export class TrainingProgram {
   readonly config: SegmenterConfig;
   readonly arena: ParameterArena;
   /** Those that a checkpoint of the network holds. */
   readonly parameters: readonly Parameter[];
-  readonly state: DeviceState;
-  readonly #programs: ReadonlyMap<TrainingStage, Program>;
-  readonly #weights: Weights;
+  readonly #replicas: readonly Replica[];
+  readonly #group: DeviceGroup | undefined;
   readonly #accumulate: number;
+  /** A step has failed: some replicas may have come farther than others. */
+  #interrupted = false;
 
   private constructor(parts: {
     config: SegmenterConfig;
     arena: ParameterArena;
     parameters: readonly Parameter[];
-    state: DeviceState;
-    programs: ReadonlyMap<TrainingStage, Program>;
-    weights: Weights;
+    replicas: readonly Replica[];
+    group: DeviceGroup | undefined;
     accumulate: number;
   }) {
     this.config = parts.config;
     this.arena = parts.arena;
     this.parameters = parts.parameters;
-    this.state = parts.state;
-    this.#programs = parts.programs;
-    this.#weights = parts.weights;
+    this.#replicas = parts.replicas;
+    this.#group = parts.group;
     this.#accumulate = parts.accumulate;
   }
 
   /**
    * Compiles and loads the plans and starts the parameters.
    *
+   * @param device - or several, each of which then has a replica of the network and an equal part of every batch
    * @throws OcrnetError INVALID_ARGUMENT, OUT_OF_MEMORY with what was planned and what is free, UNSUPPORTED
    */
   static async create(
-    device: Device,
+    device: Device | readonly Device[],
     config: SegmenterConfig,
     options: TrainingProgramOptions,
   ): Promise<TrainingProgram> {
+    const devices = device instanceof Device ? [device] : device;
     const { accumulate = 1 } = options;
     const graphs = trainingStages(accumulate).map(
-      (stage) => [stage, trainingGraphOf(config, stage, options)] as const,
+      (stage) => [stage, trainingGraphOf(config, stage, partOf(options, devices.length))] as const,
     );
     const [, first] = graphs[0] as (typeof graphs)[number];
     const { arena } = first;
-    const compiled = graphs.map(([stage, { graph }]) => [stage, device.compilePrepared(graph)] as const);
-    const blocks = new Map(
-      compiled.flatMap(([, { layout }]) => layout.states.map((state) => [state.name, state] as const)),
-    );
-    const state = device.createState([...blocks.values()]);
-    const weights = device.createWeights();
+    const fill = (weights: Weights) => {
+      for (const [{ name, value }, data] of eachWeight(first.graph, options.initial))
+        weights.set(name, value.type.shape, data);
+    };
+    const group = devices.length > 1 ? new DeviceGroup(devices.length) : undefined;
+    const replicas: Replica[] = [];
+    for (const [i, one] of devices.entries()) {
+      const compiled = new Map(graphs.map(([stage, { graph }]) => [stage, one.compilePrepared(graph)]));
+      replicas.push(await Replica.load(one, compiled, fill, group?.member(i)));
+    }
     const parameters = storedParameters(first.network);
-    for (const [{ name, value }, data] of eachWeight(first.graph, options.initial))
-      weights.set(name, value.type.shape, data);
-    const programs = new Map<TrainingStage, Program>();
-    for (const [stage, plan] of compiled) programs.set(stage, await device.load(plan, weights, state));
-    const program = new TrainingProgram({ config, arena, parameters, state, programs, weights, accumulate });
+    const program = new TrainingProgram({ config, arena, parameters, replicas, group, accumulate });
     await program.#start(options.initial, new Map(graphs.flatMap(([, { copies }]) => [...copies])));
     return program;
   }
 
-  /** Memory of one step beside the state, as planned: activations, gradients and scratch. */
+  /** Of the first replica; those of the others have the same bits. Who writes it calls {@link shareState}. */
+  get state(): DeviceState {
+    return (this.#replicas[0] as Replica).state;
+  }
+
+  /** Of all replicas. */
+  get states(): readonly DeviceState[] {
+    return this.#replicas.map(({ state }) => state);
+  }
+
+  /** Gives all replicas the state of the first. */
+  async shareState(): Promise<void> {
+    const [first, ...others] = this.states as [DeviceState, ...DeviceState[]];
+    if (others.length === 0) return;
+    for (const { name } of first.blocks) {
+      const numbers = await first.read(name);
+      await Promise.all(others.map((state) => state.write(name, numbers)));
+    }
+  }
+
+  /** Memory of one step beside the state, as planned, on each device: activations, gradients and scratch. */
   get arenaBytes(): number {
-    return Math.max(...[...this.#programs.values()].map(({ compiled }) => compiled.arenaBytes));
+    return Math.max(...this.#replicas.map(({ arenaBytes }) => arenaBytes));
   }
 
   /**
-   * Trains one step.
+   * Trains one step. After one that failed the state is where it came to, and the next step goes on from there; of several
+   * replicas from that of the first.
    *
    * @param batches - as many as gradients are accumulated over
    * @param step - number of the step from 0
@@ -130,19 +160,14 @@ export class TrainingProgram {
         expected: `${this.#accumulate}, as many as gradients are accumulated over`,
         received: `${batches.length}`,
       });
+    await this.#recover();
     const results: TrainingResult[] = [];
-    for (const [i, { image, label }] of batches.entries()) {
-      const program = this.#programs.get(this.#stageOf(i)) as Program;
-      const { outputs, elapsedMs } = await program.run(
-        inputsOf(program, {
-          image,
-          labels: label,
-          schedule: Float32Array.of(learningRate, step + 1),
-          accumulation: Float32Array.of(i === 0 ? 0 : 1, 1 / this.#accumulate),
-        }),
-        { signal },
-      );
-      results.push(resultOf(outputs as Record<string, Float32Array>, elapsedMs));
+    for (const [i, batch] of batches.entries()) {
+      const numbers = {
+        schedule: Float32Array.of(learningRate, step + 1),
+        accumulation: Float32Array.of(i === 0 ? 0 : 1, 1 / this.#accumulate),
+      };
+      results.push(await this.#run(this.#stageOf(i), batch, numbers, signal));
     }
     return average(results);
   }
@@ -173,9 +198,7 @@ export class TrainingProgram {
   }
 
   dispose(): void {
-    for (const program of this.#programs.values()) program.dispose();
-    this.#weights.dispose();
-    this.state.dispose();
+    for (const replica of this.#replicas) replica.dispose();
   }
 
   [Symbol.dispose](): void {
@@ -185,6 +208,38 @@ export class TrainingProgram {
   #stageOf(batch: number): TrainingStage {
     if (this.#accumulate === 1) return 'update';
     return batch === this.#accumulate - 1 ? 'accumulate-and-update' : 'accumulate';
+  }
+
+  /** Runs a plan on all replicas at once, each with its part of the batch. */
+  async #run(
+    stage: TrainingStage,
+    { image, label }: TrainingBatch,
+    numbers: Readonly<Record<string, Float32Array>>,
+    signal: AbortSignal | undefined,
+  ): Promise<TrainingResult> {
+    const count = this.#replicas.length;
+    const tasks = this.#replicas.map((replica, i) => async (stop: AbortSignal) => {
+      const program = replica.program(stage);
+      const part = <T extends TrainingBatch['image' | 'label']>(all: T) =>
+        all.subarray((i * all.length) / count, ((i + 1) * all.length) / count);
+      const inputs = inputsOf(program, { image: part(image), labels: part(label), ...numbers });
+      const { outputs, elapsedMs } = await program.run(inputs, { signal: stop });
+      return resultOf(outputs as Record<string, Float32Array>, elapsedMs);
+    });
+    try {
+      const results = await together(tasks, signal);
+      return { ...average(results), elapsedMs: Math.max(...results.map(({ elapsedMs }) => elapsedMs)) };
+    } catch (error) {
+      this.#interrupted = true;
+      throw error;
+    }
+  }
+
+  async #recover(): Promise<void> {
+    if (!this.#interrupted) return;
+    this.#group?.renew();
+    await this.shareState();
+    this.#interrupted = false;
   }
 
   async #start(initial: ReadParameter, copies: ReadonlyMap<string, string>): Promise<void> {
@@ -198,6 +253,7 @@ export class TrainingProgram {
       for (const [copy, original] of copies)
         if (original === block) await this.state.write(copy, await this.state.read(block));
     }
+    await this.shareState();
   }
 }
 
@@ -207,12 +263,25 @@ const averageBlocks = { parameters: 'averageParameters', statistics: 'averageSta
 const trainingStages = (accumulate: number): TrainingStage[] =>
   accumulate === 1 ? ['update'] : ['accumulate', 'accumulate-and-update'];
 
+/** What one of several replicas does of a training. */
+function partOf(options: TrainingProgramOptions, replicas: number): GraphOptions {
+  const { batch, synchronisedBatchNorm = true } = options;
+  if (replicas < 1 || batch % replicas !== 0)
+    throw invalidArgument('batch', `a multiple of the number of replicas, ${replicas}`, batch);
+  const several = replicas > 1;
+  return {
+    ...options,
+    batch: batch / replicas,
+    averagesOverGroup: several,
+    synchronisedBatchNorm: several && synchronisedBatchNorm,
+  };
+}
+
+type GraphOptions = Omit<TrainingProgramOptions, 'initial' | 'signal'> &
+  Pick<TrainingGraphOptions, 'averagesOverGroup'>;
+
 /** The graph of one stage of a network's training, without a device: for summaries too. */
-export function trainingGraphOf(
-  config: SegmenterConfig,
-  stage: TrainingStage,
-  options: Omit<TrainingProgramOptions, 'initial' | 'signal'>,
-) {
+export function trainingGraphOf(config: SegmenterConfig, stage: TrainingStage, options: GraphOptions) {
   const { batch, height, width } = options;
   const hasRegions = config.context.kind === 'ocr';
   const network = buildSegmenter(config, {

@@ -76,8 +76,11 @@ void DeviceThread::settle(Napi::Env env, Napi::Function, std::nullptr_t*, Task* 
 }
 
 std::weak_ptr<Executable> DeviceThread::load(ValidPlan plan, std::shared_ptr<Weights> weights,
-                                             std::shared_ptr<State> state) {
-  return *executables_.insert(backend_->load(std::move(plan), std::move(weights), std::move(state))).first;
+                                             std::shared_ptr<State> state,
+                                             std::unique_ptr<Membership> place) {
+  return *executables_
+              .insert(backend_->load(std::move(plan), std::move(weights), std::move(state), std::move(place)))
+              .first;
 }
 
 void DeviceThread::unload(std::weak_ptr<Executable> executable) {

@@ -38,7 +38,7 @@ class DeviceThread : public std::enable_shared_from_this<DeviceThread> {
 
   /// On the device's thread.
   std::weak_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights,
-                                 std::shared_ptr<State> state);
+                                 std::shared_ptr<State> state, std::unique_ptr<Membership> place);
   /// Frees the plan after the jobs that came before.
   void unload(std::weak_ptr<Executable> executable);
 

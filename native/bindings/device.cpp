@@ -1,6 +1,7 @@
 #include "bindings/device.h"
 
 #include "bindings/arguments.h"
+#include "bindings/group.h"
 #include "bindings/program.h"
 #include "bindings/state.h"
 #include "bindings/weights.h"
@@ -80,7 +81,8 @@ Napi::Value NativeDevice::load(const Napi::CallbackInfo& info) {
   struct LoadState {
     std::vector<std::byte> bytes;
     std::shared_ptr<Weights> weights;
-    std::shared_ptr<State> state;  // may be null
+    std::shared_ptr<State> state;       // may be null
+    std::unique_ptr<Membership> place;  // may be null
     NativeProgram::Arguments program;
   };
   const std::span<const std::byte> bytes = bytesArgument(info[0], "plan");
@@ -88,13 +90,18 @@ Napi::Value NativeDevice::load(const Napi::CallbackInfo& info) {
   state->bytes.assign(bytes.begin(), bytes.end());
   state->weights = NativeWeights::unwrap(info[1]).weights();
   if (!info[2].IsUndefined()) state->state = NativeState::unwrap(info[2]).state();
+  if (!info[3].IsUndefined()) {
+    state->program.group = NativeGroup::unwrap(info[3]).group();
+    state->place =
+        std::make_unique<Membership>(state->program.group, countArgument(info[4], "member of a group"));
+  }
   state->program.device = thread_;
   const auto work = [state, device = thread_.get(), cancellation = thread_->cancellation(nullptr)] {
     cancellation.check();
     ValidPlan plan = checkMemory(checkTypes(decodePlan(state->bytes)));
     state->program.signature = signatureOf(plan.plan());
-    state->program.executable =
-        device->load(std::move(plan), std::move(state->weights), std::move(state->state));
+    state->program.executable = device->load(std::move(plan), std::move(state->weights),
+                                             std::move(state->state), std::move(state->place));
   };
   return thread_->submit(info.Env(), work, [state](Napi::Env env) {
     return NativeProgram::create(env, std::move(state->program));

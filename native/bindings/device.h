@@ -27,8 +27,8 @@ class NativeDevice : public NativeObject<NativeDevice> {
   Napi::Value createWeights(const Napi::CallbackInfo& info);
   /// createState(blocks: {name: string, elements: number}[]): NativeState, all zero
   Napi::Value createState(const Napi::CallbackInfo& info);
-  /// load(plan: Uint8Array, weights: NativeWeights, state?: NativeState): Promise<NativeProgram>. Copies the
-  /// plan.
+  /// load(plan: Uint8Array, weights: NativeWeights, state?: NativeState, group?: NativeGroup, member?:
+  /// number): Promise<NativeProgram>. Copies the plan.
   Napi::Value load(const Napi::CallbackInfo& info);
   /// arenaBytes(): number, allocated now for all loaded plans together
   Napi::Value arenaBytes(const Napi::CallbackInfo& info);

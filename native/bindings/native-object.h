@@ -12,7 +12,7 @@ namespace ocrnet::bindings {
 
 /// The classes of the addon in one JavaScript environment (the main thread or a worker).
 struct Classes {
-  Napi::FunctionReference device, weights, state, program, abortToken;
+  Napi::FunctionReference device, weights, state, program, abortToken, group;
 };
 
 /// A C++ object behind a JavaScript one. JavaScript never calls the constructor: `create` does, with C++

@@ -86,7 +86,7 @@ Napi::Value NativeProgram::run(const Napi::CallbackInfo& info) {
     if (options.Get("profile").ToBoolean()) state->stepMs.resize(program_.signature.steps);
   }
   const Cancellation cancellation = program_.device->cancellation(std::move(stop));
-  const auto work = [state, cancellation, executable = program_.executable] {
+  const auto run = [state, cancellation, executable = program_.executable] {
     cancellation.check();
     const auto loaded = executable.lock();
     if (!loaded) throw Error("DISPOSED", "The program was disposed");
@@ -94,6 +94,14 @@ Napi::Value NativeProgram::run(const Napi::CallbackInfo& info) {
     loaded->run({state->inputs, state->outputs, cancellation, state->stepMs});
     state->elapsedMs =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  };
+  const auto work = [run, group = program_.group] {
+    try {
+      run();
+    } catch (...) {
+      if (group) group->breakUp();  // the others need not wait for this one
+      throw;
+    }
   };
   return program_.device->submit(
       info.Env(), work, [state](Napi::Env env) { return resultOf(env, *state); }, std::move(kept));

@@ -30,6 +30,7 @@ class NativeProgram : public NativeObject<NativeProgram> {
   struct Arguments {
     std::shared_ptr<DeviceThread> device;
     std::weak_ptr<Executable> executable;
+    std::shared_ptr<Group> group;  // null where the plan was loaded without
     ProgramSignature signature;
   };
 
@@ -40,7 +41,8 @@ class NativeProgram : public NativeObject<NativeProgram> {
 
  private:
   /// run(inputs: TypedArray[], outputs: TypedArray[], {token?, profile?}): Promise<{elapsedMs, steps?}>. The
-  /// arrays must neither change nor be transferred until the promise settles.
+  /// arrays must neither change nor be transferred until the promise settles. A run that fails breaks the
+  /// group.
   Napi::Value run(const Napi::CallbackInfo& info);
   /// arenaBytes(): number, of this plan alone
   Napi::Value arenaBytes(const Napi::CallbackInfo& info);

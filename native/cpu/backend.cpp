@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <optional>
 
 #include "core/error.h"
 #include "cpu/op.h"
@@ -42,17 +43,18 @@ const Op& executableOp(const Step& step) {
 class CpuExecutable final : public Executable {
  public:
   CpuExecutable(ValidPlan plan, std::shared_ptr<Weights> weights, std::shared_ptr<State> state,
-                const Device& device, Arena& arena)
+                std::unique_ptr<Membership> place, const Device& device, Arena& arena)
       : plan_(std::move(plan)),
         weights_(std::move(weights)),
         state_(std::move(state)),
+        place_(std::move(place)),
         arena_(arena, plan_.plan().arenaBytes) {
     const Plan& checked = plan_.plan();
     for (const StateBlock& block : checked.states) blocks_.push_back(findBlock(block));
     for (const auto& [name, tensor] : checked.parameters) weights_->require(name, shapeOf(tensor));
     for (const Step& step : checked.steps) {
       steps_.push_back(atStep(step, [&] {
-        const StepDescription description(checked, step);
+        const StepDescription description(checked, step, place_ != nullptr);
         return executableOp(step).prepare(description, device, *weights_);
       }));
     }
@@ -61,6 +63,7 @@ class CpuExecutable final : public Executable {
 
   void run(const RunArguments& arguments) override {
     std::byte* const arena = arena_.data();
+    const auto meetings = place_ ? std::optional<Meetings>({*place_, arguments.cancellation}) : std::nullopt;
     std::vector<std::byte*> inputs, outputs;
     for (std::size_t i = 0; i < steps_.size(); ++i) {
       arguments.cancellation.check();
@@ -68,7 +71,9 @@ class CpuExecutable final : public Executable {
       locate(step.inputs, arguments, arena, inputs);
       locate(step.outputs, arguments, arena, outputs);
       const auto start = std::chrono::steady_clock::now();
-      atStep(step, [&] { steps_[i]->run({inputs, outputs, arena + step.scratchOffset}); });
+      atStep(step, [&] {
+        steps_[i]->run({inputs, outputs, arena + step.scratchOffset, meetings ? &*meetings : nullptr});
+      });
       if (arguments.stepMs.empty()) continue;
       arguments.stepMs[i] =
           std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
@@ -136,8 +141,9 @@ class CpuExecutable final : public Executable {
 
   ValidPlan plan_;
   std::shared_ptr<Weights> weights_;
-  std::shared_ptr<State> state_;    // may be null
-  std::vector<std::byte*> blocks_;  // of the state
+  std::shared_ptr<State> state_;       // may be null
+  std::vector<std::byte*> blocks_;     // of the state
+  std::unique_ptr<Membership> place_;  // may be null
   Arena::Reservation arena_;
   std::vector<Weights::Buffer> parameters_;  // null where no step reads the values
   std::vector<std::unique_ptr<PreparedStep>> steps_;
@@ -164,9 +170,10 @@ void CpuBackend::startThread() {
 }
 
 std::unique_ptr<Executable> CpuBackend::load(ValidPlan plan, std::shared_ptr<Weights> weights,
-                                             std::shared_ptr<State> state) {
-  return std::make_unique<CpuExecutable>(std::move(plan), std::move(weights), std::move(state), device_,
-                                         arena_);
+                                             std::shared_ptr<State> state,
+                                             std::unique_ptr<Membership> place) {
+  return std::make_unique<CpuExecutable>(std::move(plan), std::move(weights), std::move(state),
+                                         std::move(place), device_, arena_);
 }
 
 }  // namespace ocrnet::cpu

@@ -18,7 +18,7 @@ class CpuBackend final : public Backend {
   void startThread() override;
   using Backend::load;
   std::unique_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights,
-                                   std::shared_ptr<State> state) override;
+                                   std::shared_ptr<State> state, std::unique_ptr<Membership> place) override;
   std::size_t arenaBytes() const override { return arena_.bytes(); }
 
  private:

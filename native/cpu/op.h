@@ -5,6 +5,7 @@
 
 #include "cpu/device.h"
 #include "plan/plan.h"
+#include "runtime/group.h"
 #include "runtime/weights.h"
 
 namespace ocrnet::cpu {
@@ -12,7 +13,9 @@ namespace ocrnet::cpu {
 /// What an operation knows of its step before there is memory: types, shapes, strides, attributes.
 class StepDescription {
  public:
-  StepDescription(const Plan& plan, const Step& step) : plan_(plan), step_(step) {}
+  /// `inGroup`: its device is a member of a group, which it can meet when it runs.
+  StepDescription(const Plan& plan, const Step& step, bool inGroup = false)
+      : plan_(plan), step_(step), inGroup_(inGroup) {}
 
   /// Null where an optional input, or an output that nobody reads, is absent.
   const TensorInfo* input(std::size_t i) const { return tensor(step_.inputs[i]); }
@@ -23,6 +26,7 @@ class StepDescription {
     return std::get<A>(step_.attributes);
   }
   const Step& step() const { return step_; }
+  bool inGroup() const { return inGroup_; }
   const std::string& parameterName(const TensorInfo& parameter) const {
     return plan_.parameters[parameter.index].name;
   }
@@ -32,6 +36,7 @@ class StepDescription {
 
   const Plan& plan_;
   const Step& step_;
+  bool inGroup_;
 };
 
 /// An algorithm for a step and the scratch memory that it needs (64-byte aligned, from the plan's arena).
@@ -47,6 +52,7 @@ struct StepMemory {
   std::span<std::byte* const> inputs;
   std::span<std::byte* const> outputs;
   std::byte* scratch;
+  const Meetings* group = nullptr;  // there where the step was prepared in a group
 
   template <class T>
   const T* in(std::size_t i) const {

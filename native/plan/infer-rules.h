@@ -81,6 +81,7 @@ inline std::int64_t windowCount(std::int64_t size, std::int64_t kernel, const Wi
 std::vector<TensorType> infer(const AttendRegionsAttributes&, Inputs);
 std::vector<TensorType> infer(const MaxPool2dAttributes&, Inputs);
 
+std::vector<TensorType> infer(const AllReduceAttributes&, Inputs);
 std::vector<TensorType> infer(const AccumulateAttributes&, Inputs);
 std::vector<TensorType> infer(const ActivateGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const AdamWAttributes&, Inputs);

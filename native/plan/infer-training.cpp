@@ -211,6 +211,11 @@ std::vector<TensorType> infer(const GlobalNormAttributes&, Inputs in) {
   return {scalar, scalar};
 }
 
+std::vector<TensorType> infer(const AllReduceAttributes&, Inputs in) {
+  requireFlat({in[0]});
+  return {typeOf(*in[0])};
+}
+
 std::vector<TensorType> infer(const AccumulateAttributes&, Inputs in) {
   requireFlat({in[0], in[1]});
   requireVector(in[2], 2);

@@ -13,7 +13,7 @@
 namespace ocrnet {
 
 inline constexpr std::uint32_t kPlanFormatVersion = 2;
-inline constexpr std::uint32_t kSchemaFingerprint = 0x9398d32c;
+inline constexpr std::uint32_t kSchemaFingerprint = 0xbf74043d;
 
 enum class Opcode : std::uint32_t {
   normalizeImage,
@@ -53,6 +53,7 @@ enum class Opcode : std::uint32_t {
   adamW,
   movingAverage,
   labelRegions,
+  allReduce,
 };
 
 /// bytes to normalised activations
@@ -160,6 +161,7 @@ struct BatchNormTrainingAttributes {
   float epsilon;
   float momentum;
   bool frozen;
+  bool synchronised;
   bool recoversInput;
   Activation activation;
   float negativeSlope;
@@ -168,6 +170,7 @@ struct BatchNormTrainingAttributes {
 /// gradients of the batch normalisation
 struct BatchNormGradientAttributes {
   bool frozen;
+  bool synchronised;
   Activation activation;
   float negativeSlope;
 };
@@ -301,7 +304,12 @@ struct LabelRegionsAttributes {
   bool normalised;
 };
 
-using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, ResizeBilinearGradientAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, LabelRegionsAttributes>;
+/// sum or mean over the devices of a group
+struct AllReduceAttributes {
+  bool average;
+};
+
+using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, ResizeBilinearGradientAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, LabelRegionsAttributes, AllReduceAttributes>;
 
 /// Every operation that a device runs: the others are compiled away. X(name) for each.
 #define OCRNET_EXECUTABLE_OPS(X) \
@@ -339,7 +347,8 @@ using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, Batc
   X(accumulate) \
   X(adamW) \
   X(movingAverage) \
-  X(labelRegions)
+  X(labelRegions) \
+  X(allReduce)
 
 struct FieldSchema {
   std::string_view name;
@@ -417,10 +426,10 @@ inline const std::vector<OpSchema>& opSchemas() {
      {},
      -1, {-1}, {}, false, false},
     {"batchNormTraining", {"x", "weight", "bias", "runningMean", "runningVariance", "residual"}, 5, {"y", "mean", "inverseDeviation", "newRunningMean", "newRunningVariance"},
-     {{"epsilon", -1}, {"momentum", -1}, {"frozen", 2}, {"recoversInput", 2}, {"activation", 4}, {"negativeSlope", -1}},
+     {{"epsilon", -1}, {"momentum", -1}, {"frozen", 2}, {"synchronised", 2}, {"recoversInput", 2}, {"activation", 4}, {"negativeSlope", -1}},
      0, {-1, -1, -1, 3, 4}, {true, false, false, false, false, true}, true, false},
     {"batchNormGradient", {"dy", "weight", "bias", "mean", "inverseDeviation", "x", "y"}, 5, {"dx", "dWeight", "dBias", "dResidual"},
-     {{"frozen", 2}, {"activation", 4}, {"negativeSlope", -1}},
+     {{"frozen", 2}, {"synchronised", 2}, {"activation", 4}, {"negativeSlope", -1}},
      0, {-1, -1, -1, -1}, {true, false, false, false, false, true, true}, true, false},
     {"activateGradient", {"dy", "y"}, 2, {"dx"},
      {{"activation", 4}, {"negativeSlope", -1}},
@@ -479,6 +488,9 @@ inline const std::vector<OpSchema>& opSchemas() {
     {"labelRegions", {"labels"}, 1, {"regions"},
      {{"height", 0}, {"width", 0}, {"classes", 0}, {"normalised", 2}},
      -1, {-1}, {false}, false, false},
+    {"allReduce", {"x"}, 1, {"y"},
+     {{"average", 2}},
+     0, {-1}, {false}, false, false},
   };
   return schemas;
 }
@@ -519,9 +531,9 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
     case Opcode::join:
       return JoinAttributes{};
     case Opcode::batchNormTraining:
-      return BatchNormTrainingAttributes{std::bit_cast<float>(words[0]), std::bit_cast<float>(words[1]), words[2] != 0, words[3] != 0, static_cast<Activation>(words[4]), std::bit_cast<float>(words[5])};
+      return BatchNormTrainingAttributes{std::bit_cast<float>(words[0]), std::bit_cast<float>(words[1]), words[2] != 0, words[3] != 0, words[4] != 0, static_cast<Activation>(words[5]), std::bit_cast<float>(words[6])};
     case Opcode::batchNormGradient:
-      return BatchNormGradientAttributes{words[0] != 0, static_cast<Activation>(words[1]), std::bit_cast<float>(words[2])};
+      return BatchNormGradientAttributes{words[0] != 0, words[1] != 0, static_cast<Activation>(words[2]), std::bit_cast<float>(words[3])};
     case Opcode::activateGradient:
       return ActivateGradientAttributes{static_cast<Activation>(words[0]), std::bit_cast<float>(words[1])};
     case Opcode::channelSums:
@@ -560,6 +572,8 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
       return MovingAverageAttributes{std::bit_cast<float>(words[0]), words[1] != 0};
     case Opcode::labelRegions:
       return LabelRegionsAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), words[3] != 0};
+    case Opcode::allReduce:
+      return AllReduceAttributes{words[0] != 0};
   }
   return {};
 }

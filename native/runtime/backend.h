@@ -7,6 +7,7 @@
 
 #include "plan/validate.h"
 #include "runtime/cancellation.h"
+#include "runtime/group.h"
 #include "runtime/state.h"
 #include "runtime/weights.h"
 
@@ -46,11 +47,13 @@ class Backend {
   virtual std::vector<StepChoice> inspect(const TypedPlan& plan) const = 0;
   /// Called once, on the device's thread, before anything else runs there.
   virtual void startThread() = 0;
-  /// On the device's thread; the result must not outlive the backend. `state` may be null for plans without.
+  /// On the device's thread; the result must not outlive the backend. `state` and `place` may be null for
+  /// plans without state and without steps that meet other devices.
   virtual std::unique_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights,
-                                           std::shared_ptr<State> state) = 0;
+                                           std::shared_ptr<State> state,
+                                           std::unique_ptr<Membership> place) = 0;
   std::unique_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights) {
-    return load(std::move(plan), std::move(weights), nullptr);
+    return load(std::move(plan), std::move(weights), nullptr, nullptr);
   }
   /// Bytes allocated now for the arena of all loaded plans. On any thread.
   virtual std::size_t arenaBytes() const = 0;

@@ -113,7 +113,7 @@ def batch_norm(name, shape, after, frozen=False, recovers_input=False, residual=
         "newRunningMean": new_mean.numpy(),
         "newRunningVariance": new_variance.numpy(),
     }
-    attributes = {"epsilon": epsilon, "momentum": momentum, "frozen": frozen, "recoversInput": recovers_input, **after}
+    attributes = {"epsilon": epsilon, "momentum": momentum, "frozen": frozen, "synchronised": False, "recoversInput": recovers_input, **after}
     inputs = {"x": x, **vectors, **({"residual": added} if residual else {})}
     yield case(name, "batchNormTraining", inputs, attributes, outputs)
 
@@ -127,7 +127,7 @@ def batch_norm(name, shape, after, frozen=False, recovers_input=False, residual=
         "mean": mean.numpy().astype(np.float32),
         "inverseDeviation": (variance + epsilon).rsqrt().numpy().astype(np.float32),
     }
-    given, y = {"frozen": frozen, **after}, y.astype(np.float32)
+    given, y = {"frozen": frozen, "synchronised": False, **after}, y.astype(np.float32)
     if not residual:
         yield case(f"{name}, gradient", "batchNormGradient", {**stored, "x": x}, given, outputs)
     yield case(f"{name}, gradient from x and y", "batchNormGradient", {**stored, "x": x, "y": y}, given, outputs)

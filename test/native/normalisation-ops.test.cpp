@@ -65,8 +65,9 @@ struct Case {
 
 /// The outputs in the order of the spec.
 std::vector<Values> runForward(const Configuration& c, const Shape& shape, const Operands& o, const Case& k) {
-  OpRunner runner(cpu::batchNormTrainingOp, Opcode::batchNormTraining,
-                  BatchNormTrainingAttributes{kEpsilon, kMomentum, k.frozen, false, k.activation, kSlope});
+  OpRunner runner(
+      cpu::batchNormTrainingOp, Opcode::batchNormTraining,
+      BatchNormTrainingAttributes{kEpsilon, kMomentum, k.frozen, false, false, k.activation, kSlope});
   const Shape vector{shape[3]};
   runner.input(c.type, shape, o.x, c.gap)
       .input(DataType::float32, vector, o.weight)
@@ -207,7 +208,7 @@ void expectBackward(const Configuration& c, const Shape& shape, const BackwardCa
   }
 
   OpRunner runner(cpu::batchNormGradientOp, Opcode::batchNormGradient,
-                  BatchNormGradientAttributes{k.frozen, k.activation, kSlope});
+                  BatchNormGradientAttributes{k.frozen, false, k.activation, kSlope});
   const Shape vector{channels};
   runner.input(c.type, shape, dy, c.gap)
       .input(DataType::float32, vector, o.weight)
@@ -268,7 +269,7 @@ void weightsOfZeroGiveNumbers(const Configuration& c) {
   const Shape shape{1, 2, 3, 4};
   const Values zeros(4, 0), ones(4, 1), y(24, 2);
   OpRunner runner(cpu::batchNormGradientOp, Opcode::batchNormGradient,
-                  BatchNormGradientAttributes{false, Activation::leakyRelu, kSlope});
+                  BatchNormGradientAttributes{false, false, Activation::leakyRelu, kSlope});
   runner.input(c.type, shape, y).input(DataType::float32, {4}, {0, 1e-45, -1e-45, 0});
   runner.input(DataType::float32, {4}, ones).input(DataType::float32, {4}, zeros);
   runner.input(DataType::float32, {4}, ones).absentInput().input(c.type, shape, y);

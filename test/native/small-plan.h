@@ -145,13 +145,13 @@ inline void addTrainingSteps(PlanDraft& p, std::uint32_t map, std::uint32_t logi
   const auto batchMean = vector(), deviation = vector();
   p.step(batchNormTraining, {map, weight, bias, mean, variance},
          {normal, batchMean, deviation, p.again(mean), p.again(variance)},
-         {word(1e-5f), word(0.1f), 0, 0, relu, 0});
+         {word(1e-5f), word(0.1f), 0, 0, 0, relu, 0});
   const auto gradient = p.arena(float32, {1, 8, 8, 8});
   p.step(activateGradient, {map, normal}, {gradient}, {leaky, word(0.1f)});
   const auto dx = p.again(gradient);
   const auto dWeight = vector(), dBias = vector();
   p.step(batchNormGradient, {gradient, weight, bias, batchMean, deviation, map}, {dx, dWeight, dBias},
-         {0, relu, 0});
+         {0, 0, relu, 0});
   p.step(sliceChannels, {dx}, {p.arena(float32, {1, 8, 8, 3})}, {2, 3});
   p.step(crossEntropy, {logits, labels}, {p.arena(float32, {1}), p.arena(float32, {1, 8, 8, 4})},
          {word(1), 255, word(0.1f), word(0.7f), 20, 1});

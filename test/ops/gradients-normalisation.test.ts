@@ -65,6 +65,7 @@ describe('gradients of batch norm, activations and concat', () => {
               epsilon: 1e-5,
               momentum: 0.1,
               frozen,
+              synchronised: false,
               recoversInput: form === 'recovered',
               activation,
               negativeSlope: 0.1,

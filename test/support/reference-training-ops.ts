@@ -27,6 +27,9 @@ const join: ReferenceOp = (parts) => {
   return { y: { shape: [count], data } };
 };
 
+/** On one device. */
+const allReduce: Reference<{ x: ReferenceTensor }, object> = ({ x }) => ({ y: x });
+
 const sliceChannels: Reference<{ x: ReferenceTensor }, { first: number; count: number }> = (
   { x },
   { first, count },
@@ -54,4 +57,5 @@ export const referenceTrainingOps = {
   adamW: erase(adamW),
   movingAverage: erase(movingAverage),
   labelRegions: erase(labelRegions),
+  allReduce: erase(allReduce),
 } satisfies Record<TrainingOperationName, ReferenceOp>;

@@ -13,10 +13,15 @@ export interface BatchNormOptions {
   readonly momentum: number;
   /** Where the running statistics are used and kept as they are, by the node's path. */
   readonly frozen: (path: string) => boolean;
+  /** The statistics are those of all devices of the group; by default those of each. */
+  readonly synchronised?: boolean;
 }
 
 /** Every batch norm normalises with the statistics of its batch and updates the running ones, or is frozen. */
-export function trainBatchNorm(graph: Graph, { momentum, frozen }: BatchNormOptions): Graph {
+export function trainBatchNorm(
+  graph: Graph,
+  { momentum, frozen, synchronised = false }: BatchNormOptions,
+): Graph {
   return rewrite(graph, (node, pen) => {
     if (node.spec !== inferenceSpec) {
       pen.emitFor(node);
@@ -30,6 +35,7 @@ export function trainBatchNorm(graph: Graph, { momentum, frozen }: BatchNormOpti
         epsilon: node.attributes.epsilon as number,
         momentum,
         frozen: isFrozen,
+        synchronised: synchronised && !isFrozen,
         recoversInput: false,
         ...noActivation,
       },

@@ -1,14 +1,17 @@
-// Two passes: the first finds dBias and dWeight, the second dx, which depends on both.
+// Two passes: the first finds dBias and dWeight, the second dx, which depends on both; between them the
+// devices of a group that share a batch meet.
 
 #include <cmath>
 
 #include "cpu/ops/channel-blocks.h"
+#include "cpu/ops/member-sums.h"
 
 namespace ocrnet::cpu {
 
 namespace {
 
-/// Scratch: two vectors of totals in float64; four factors; two partial sums for each block.
+/// Scratch: two vectors of totals in float64 and the number of pixels; three factors; two partial sums for
+/// each block.
 struct Scratch {
   double *gradients, *products;
   float *scale, *constant, *centredFactor;
@@ -17,13 +20,13 @@ struct Scratch {
   Scratch(const ChannelBlocks& blocks, std::byte* memory) {
     const std::int64_t stride = blocks.stride();
     gradients = reinterpret_cast<double*>(memory), products = gradients + stride;
-    scale = reinterpret_cast<float*>(products + stride), constant = scale + stride;
+    scale = reinterpret_cast<float*>(gradients + MemberSums::doubles(blocks)), constant = scale + stride;
     centredFactor = constant + stride;
     partialGradients = centredFactor + stride;
     partialProducts = partialGradients + blocks.partialFloats(1);
   }
   static std::size_t bytes(const ChannelBlocks& blocks) {
-    return 2 * blocks.stride() * sizeof(double) +
+    return MemberSums::doubles(blocks) * sizeof(double) +
            (3 * blocks.stride() + blocks.partialFloats(2)) * sizeof(float);
   }
 };
@@ -42,6 +45,8 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
   requireChoice(step, choose(step, device));
   const TensorInfo& dy = *step.input(0);
   const auto& attributes = step.attributes<BatchNormGradientAttributes>();
+  const bool meets = attributes.synchronised && !attributes.frozen;
+  if (meets) requireGroup(step);
   const TensorInfo* const dResidual = step.output(3);
   const BatchNormGradient gradient{.type = dy.dataType,
                                    .channels = dy.channels(),
@@ -57,7 +62,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
                                    .centredFactor = nullptr,
                                    .dx = targetOf(step.output(0)),
                                    .dResidual = {nullptr, dResidual ? dResidual->pixelStride : 0}};
-  return preparedStep([gradient, frozen = attributes.frozen, blocks = ChannelBlocks(dy),
+  return preparedStep([gradient, frozen = attributes.frozen, meets, blocks = ChannelBlocks(dy),
                        threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
     const Scratch scratch(blocks, memory.scratch);
@@ -84,24 +89,34 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
                                       scratch.partialProducts + offset);
       });
     }
-    blocks.eachChannels(threads, [&](Range channels) {
-      if (needsSums) {
+    if (needsSums) {
+      blocks.eachChannels(threads, [&](Range channels) {
         blocks.total(scratch.partialGradients, channels, scratch.gradients);
         blocks.total(scratch.partialProducts, channels, scratch.products);
-      }
-      for (std::int64_t c = channels.first; c < channels.end; ++c) {
-        // x̂ = d · normaliser.
-        const double normaliser =
-            b.x.data ? static_cast<double>(inverseDeviation[c]) : inverseWeight(weight[c]);
-        const double sum = scratch.gradients[c], product = scratch.products[c] * normaliser;
-        if (dBias) dBias[c] = static_cast<float>(sum);
-        if (dWeight) dWeight[c] = static_cast<float>(product);
-        const double share =
-            frozen ? 0 : static_cast<double>(scratch.scale[c]) / static_cast<double>(blocks.pixels);
-        scratch.constant[c] = frozen ? 0 : static_cast<float>(share * sum);
-        scratch.centredFactor[c] = frozen ? 0 : static_cast<float>(share * product * normaliser);
-      }
-    });
+      });
+    }
+    MemberSums::whole(
+        blocks, scratch.gradients, meets ? memory.group : nullptr, [&](const MemberSums& members) {
+          for (std::int64_t c = 0; c < blocks.channels; ++c) {
+            // x̂ = d · normaliser.
+            const double normaliser =
+                b.x.data ? static_cast<double>(inverseDeviation[c]) : inverseWeight(weight[c]);
+            if (dBias) dBias[c] = static_cast<float>(scratch.gradients[c]);
+            if (dWeight) dWeight[c] = static_cast<float>(scratch.products[c] * normaliser);
+            if (frozen) {
+              scratch.constant[c] = scratch.centredFactor[c] = 0;
+              continue;
+            }
+            double sum = 0, product = 0;
+            members.each([&](const double* gradients, const double* products, double) {
+              sum += gradients[c];
+              product += products[c];
+            });
+            const double share = static_cast<double>(scratch.scale[c]) / members.pixels();
+            scratch.constant[c] = static_cast<float>(share * sum);
+            scratch.centredFactor[c] = static_cast<float>(share * product * normaliser * normaliser);
+          }
+        });
     blocks.eachBackwards(threads, [&](Range pixels) { kernels.batchNormGradient(b, pixels); });
   });
 }

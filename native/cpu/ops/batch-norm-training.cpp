@@ -1,30 +1,34 @@
 // Two passes over x: the first finds the statistics, the second normalises. Each block of pixels has its sums
 // taken around a mean of its own and all blocks are joined in float64: a mean far above the deviation costs
-// nothing.
+// nothing. Devices of a group that share a batch meet between the passes and join their moments as blocks
+// are.
 
 #include <cmath>
 
 #include "cpu/ops/channel-blocks.h"
+#include "cpu/ops/member-sums.h"
 
 namespace ocrnet::cpu {
 
 namespace {
 
-/// Scratch: two vectors of totals in float64; mean and scale; three partial sums for each block.
+/// Scratch: two vectors of totals in float64 and the number of pixels; mean and scale; three partial sums for
+/// each block.
 struct Scratch {
-  double *mean, *squares;
+  double *mean, *squares, *pixels;
   float *meanFloat, *scale;
   float *shift, *sums, *sumsOfSquares;
 
   Scratch(const ChannelBlocks& blocks, std::byte* memory) {
     const std::int64_t stride = blocks.stride();
     mean = reinterpret_cast<double*>(memory), squares = mean + stride;
-    meanFloat = reinterpret_cast<float*>(squares + stride), scale = meanFloat + stride;
+    pixels = squares + stride;
+    meanFloat = reinterpret_cast<float*>(mean + MemberSums::doubles(blocks)), scale = meanFloat + stride;
     shift = scale + stride, sums = shift + blocks.partialFloats(1),
     sumsOfSquares = sums + blocks.partialFloats(1);
   }
   static std::size_t bytes(const ChannelBlocks& blocks, bool frozen) {
-    return 2 * blocks.stride() * sizeof(double) + 2 * blocks.stride() * sizeof(float) +
+    return MemberSums::doubles(blocks) * sizeof(double) + 2 * blocks.stride() * sizeof(float) +
            (frozen ? 0 : blocks.partialFloats(3) * sizeof(float));
   }
 };
@@ -53,6 +57,21 @@ void joinMoments(const ChannelBlocks& blocks, Range channels, const Scratch& scr
   });
 }
 
+struct Moments {
+  double mean, squares, pixels;
+};
+
+/// Of one channel, over all members.
+Moments joinMembers(const MemberSums& members, std::int64_t c) {
+  Moments all{0, 0, members.pixels()};
+  members.each([&](const double* means, const double*, double n) { all.mean += n / all.pixels * means[c]; });
+  members.each([&](const double* means, const double* squares, double n) {
+    const double distance = means[c] - all.mean;
+    all.squares += squares[c] + n * distance * distance;
+  });
+  return all;
+}
+
 Choice choose(const StepDescription& step, const Device&) {
   const auto& attributes = step.attributes<BatchNormTrainingAttributes>();
   return {.scratchBytes = Scratch::bytes(ChannelBlocks(*step.input(0)), attributes.frozen)};
@@ -62,6 +81,8 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
   requireChoice(step, choose(step, device));
   const TensorInfo& x = *step.input(0);
   const auto& attributes = step.attributes<BatchNormTrainingAttributes>();
+  const bool meets = attributes.synchronised && !attributes.frozen;
+  if (meets) requireGroup(step);
   const BatchNorm batchNorm{.type = x.dataType,
                             .channels = x.channels(),
                             .x = sourceOf(&x),
@@ -71,7 +92,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
                             .residual = sourceOf(step.input(5)),
                             .y = targetOf(step.output(0)),
                             .epilogue = {attributes.activation, attributes.negativeSlope}};
-  return preparedStep([batchNorm, attributes, blocks = ChannelBlocks(x), threads = device.threads,
+  return preparedStep([batchNorm, attributes, meets, blocks = ChannelBlocks(x), threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
     const Scratch scratch(blocks, memory.scratch);
     const auto *const weight = memory.in<float>(1), *const runningMean = memory.in<float>(3),
@@ -93,14 +114,16 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
                                scratch.shift + offset, scratch.sums + offset, scratch.sumsOfSquares + offset);
       });
     }
-    blocks.eachChannels(threads, [&](Range channels) {
-      if (!attributes.frozen) joinMoments(blocks, channels, scratch);
-      const auto n = static_cast<double>(blocks.pixels);
-      for (std::int64_t c = channels.first; c < channels.end; ++c) {
+    if (!attributes.frozen) {
+      blocks.eachChannels(threads, [&](Range channels) { joinMoments(blocks, channels, scratch); });
+    }
+    MemberSums::whole(blocks, scratch.mean, meets ? memory.group : nullptr, [&](const MemberSums& members) {
+      for (std::int64_t c = 0; c < blocks.channels; ++c) {
+        const Moments moments = attributes.frozen ? Moments{} : joinMembers(members, c);
         const auto oldMean = static_cast<double>(runningMean[c]),
                    oldVariance = static_cast<double>(runningVariance[c]);
-        const double batchMean = attributes.frozen ? oldMean : scratch.mean[c];
-        const double variance = attributes.frozen ? oldVariance : scratch.squares[c] / n;
+        const double batchMean = attributes.frozen ? oldMean : moments.mean;
+        const double variance = attributes.frozen ? oldVariance : moments.squares / moments.pixels;
         const auto deviation =
             static_cast<float>(1 / std::sqrt(variance + static_cast<double>(attributes.epsilon)));
         scratch.meanFloat[c] = static_cast<float>(batchMean);
@@ -108,7 +131,8 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
         if (mean) mean[c] = scratch.meanFloat[c];
         if (inverseDeviation) inverseDeviation[c] = deviation;
         const double part = attributes.frozen ? 0 : static_cast<double>(attributes.momentum);
-        const double unbiased = attributes.frozen ? oldVariance : scratch.squares[c] / std::max(n - 1, 1.0);
+        const double unbiased =
+            attributes.frozen ? oldVariance : moments.squares / std::max(moments.pixels - 1, 1.0);
         if (newMean) newMean[c] = static_cast<float>((1 - part) * oldMean + part * batchMean);
         if (newVariance) newVariance[c] = static_cast<float>((1 - part) * oldVariance + part * unbiased);
       }
