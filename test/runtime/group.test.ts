@@ -222,6 +222,7 @@ describe('groups of devices', () => {
     it('plans of different sizes are an error on both', async () => {
       const programs = await loadPair([sumGraph(5), sumGraph(6)]);
       const runs = programs.map((program, i) => program.run({ x: new Float32Array(5 + i) }));
+      await Promise.allSettled(runs);
       for (const run of runs) await expectOcrnetError(() => run, 'INVALID_ARGUMENT', /different plans/);
       for (const program of programs) program.dispose();
     });

@@ -63,6 +63,21 @@ describe('training', function () {
     expect(rest.state).to.deep.equal(whole.state);
   });
 
+  it('trains replicas on devices of their own, and resumes all from one checkpoint', async () => {
+    const recipe = recipeWith('replicas=2', 'checkpoints.every=2');
+    const whole = await train({ recipe });
+    const out = folder.path('replicas');
+    const begun = await train({ recipe, folder: out }, 3);
+    const rest = await train({ recipe, folder: out, resume: true });
+    expect([...lossesOf(begun.events), ...lossesOf(rest.events)]).to.deep.equal(lossesOf(whole.events));
+    expect(rest.state).to.deep.equal(whole.state);
+    await expectOcrnetError(
+      () => train({ recipe: recipeWith('replicas=3') }),
+      'INVALID_ARGUMENT',
+      'multiple',
+    );
+  });
+
   it('goes on from the newest checkpoint that can be read', async () => {
     const recipe = recipeWith('checkpoints={every: 2, keep: 3}');
     const out = folder.path('out');
