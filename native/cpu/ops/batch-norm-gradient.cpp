@@ -20,14 +20,13 @@ struct Scratch {
   Scratch(const ChannelBlocks& blocks, std::byte* memory) {
     const std::int64_t stride = blocks.stride();
     gradients = reinterpret_cast<double*>(memory), products = gradients + stride;
-    scale = reinterpret_cast<float*>(gradients + MemberSums::doubles(blocks)), constant = scale + stride;
+    scale = reinterpret_cast<float*>(memory + MemberSums::bytes(blocks)), constant = scale + stride;
     centredFactor = constant + stride;
     partialGradients = centredFactor + stride;
     partialProducts = partialGradients + blocks.partialFloats(1);
   }
   static std::size_t bytes(const ChannelBlocks& blocks) {
-    return MemberSums::doubles(blocks) * sizeof(double) +
-           (3 * blocks.stride() + blocks.partialFloats(2)) * sizeof(float);
+    return MemberSums::bytes(blocks) + (3 * blocks.stride() + blocks.partialFloats(2)) * sizeof(float);
   }
 };
 

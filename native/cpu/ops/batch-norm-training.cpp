@@ -15,20 +15,19 @@ namespace {
 /// Scratch: two vectors of totals in float64 and the number of pixels; mean and scale; three partial sums for
 /// each block.
 struct Scratch {
-  double *mean, *squares, *pixels;
+  double *mean, *squares;
   float *meanFloat, *scale;
   float *shift, *sums, *sumsOfSquares;
 
   Scratch(const ChannelBlocks& blocks, std::byte* memory) {
     const std::int64_t stride = blocks.stride();
     mean = reinterpret_cast<double*>(memory), squares = mean + stride;
-    pixels = squares + stride;
-    meanFloat = reinterpret_cast<float*>(mean + MemberSums::doubles(blocks)), scale = meanFloat + stride;
+    meanFloat = reinterpret_cast<float*>(memory + MemberSums::bytes(blocks)), scale = meanFloat + stride;
     shift = scale + stride, sums = shift + blocks.partialFloats(1),
     sumsOfSquares = sums + blocks.partialFloats(1);
   }
   static std::size_t bytes(const ChannelBlocks& blocks, bool frozen) {
-    return MemberSums::doubles(blocks) * sizeof(double) + 2 * blocks.stride() * sizeof(float) +
+    return MemberSums::bytes(blocks) + 2 * blocks.stride() * sizeof(float) +
            (frozen ? 0 : blocks.partialFloats(3) * sizeof(float));
   }
 };

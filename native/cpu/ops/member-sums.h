@@ -10,6 +10,7 @@ class MemberSums {
  public:
   /// One behind the other: the vectors, each of blocks.stride(), and the count.
   static std::int64_t doubles(const ChannelBlocks& blocks) { return 2 * blocks.stride() + kMostLanes; }
+  static std::size_t bytes(const ChannelBlocks& blocks) { return doubles(blocks) * sizeof(double); }
 
   /// Calls use(sums) while the sums of all may be read, and waits for the others where there is a group: it
   /// must not change them. `sums` has the vectors, the count is put behind them.
