@@ -92,6 +92,7 @@ export {
   describeMachine,
   openDevice,
 } from './runtime/device.js';
+export { DeviceGroup } from './runtime/group.js';
 export { type OperationOptions, ops, type Tensor } from './runtime/operations.js';
 export type { Program, RunOptions, RunResult, TensorData } from './runtime/program.js';
 export { defaultClasses } from './serve/classes.js';
