@@ -16,7 +16,10 @@ import {
   trainingBatch,
 } from '../support/training-run.js';
 
-/** So many times as far from float64 as PyTorch itself gets in float32, in its worst run. */
+/**
+ * So many times as far from float64 as PyTorch itself gets in float32, in its worst run and at its worst step: a ReLU that
+ * rounding turns over may come at another step here.
+ */
 const allowance = 3;
 
 interface Followed {
@@ -110,13 +113,15 @@ describe('ten steps of training, against PyTorch', function () {
       });
 
       it('has the same losses and gradient norms', () => {
+        const worstLoss = Math.max(...run.yardstick.losses);
+        const worstNorm = Math.max(...run.yardstick.gradientNorms);
         for (const [t, expected] of run.losses.entries()) {
           const actual = followed.losses[t] as (typeof run.losses)[number];
-          const allowed = Math.min(1e-4, Math.max(1e-6, allowance * (run.yardstick.losses[t] as number)));
+          const allowed = Math.min(1e-4, allowance * worstLoss);
           expect(relative(actual.logits, expected.logits), `step ${t}`).to.be.below(allowed);
           expect(relative(actual.regionLogits, expected.regionLogits), `step ${t}`).to.be.below(allowed);
           const norms = [followed.gradientNorms[t], run.gradientNorms[t]] as [number, number];
-          const allowedOfNorm = Math.max(1e-5, allowance * (run.yardstick.gradientNorms[t] as number));
+          const allowedOfNorm = allowance * worstNorm;
           expect(relative(...norms), `gradient norm of step ${t}`).to.be.below(allowedOfNorm);
         }
       });
