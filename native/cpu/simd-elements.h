@@ -78,7 +78,7 @@ inline void eachVector(std::int64_t count, const Body& body) {
 
 /// 0, 1, 2, …
 inline IntVec firstIndices() {
-  IntVec indices;
+  IntVec indices{};
   for (int i = 0; i < kLanes; ++i) indices[i] = i;
   return indices;
 }

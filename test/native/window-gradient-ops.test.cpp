@@ -103,7 +103,8 @@ Values maxPoolGradient(Values x, const Shape& shape, const Values& dy, const Sha
         place = &at(dx, shape, n, row, column, k);
       }
     }
-    *place += dy[index];
+    // Every window holds a pixel of the image.
+    if (place != nullptr) *place += dy[index];
   });
   return dx;
 }
