@@ -32,6 +32,8 @@ export interface TrainerOptions {
   readonly threads?: number;
   /** Ends the training after the step that is running, with a checkpoint. */
   readonly signal?: AbortSignal;
+  /** Called at once with everything that happens, beside the iteration: a hook for who does not iterate. */
+  readonly onEvent?: (event: TrainingEvent) => void;
 }
 
 /**
@@ -75,7 +77,7 @@ export class Trainer implements AsyncDisposable {
    * FILE_NOT_WRITTEN
    */
   static async open(options: TrainerOptions): Promise<Trainer> {
-    const { recipe, dataset, folder, resume = false, device = 'auto', threads, signal } = options;
+    const { recipe, dataset, folder, resume = false, device = 'auto', threads, signal, onEvent } = options;
     const store = folder === undefined ? undefined : new CheckpointStore(folder, recipe.checkpoints.keep);
     const checkpoint = await findStart(folder, store, resume);
     const [train, val] = [await dataset.split(recipe.data.train), await dataset.split(recipe.data.val)];
@@ -109,6 +111,7 @@ export class Trainer implements AsyncDisposable {
         owned: opened === device ? replicas : [...replicas, opened],
         logger: folder === undefined ? undefined : loggerOf(folder, checkpoint !== undefined),
         signal,
+        onEvent,
       };
       return new Trainer(parts);
     } catch (error) {
@@ -272,6 +275,7 @@ export class Trainer implements AsyncDisposable {
 
   #log<E extends TrainingEvent>(event: E): E {
     this.#parts.logger?.log(event);
+    this.#parts.onEvent?.(event);
     return event;
   }
 }
@@ -291,6 +295,7 @@ interface Parts {
   readonly owned: readonly Device[];
   readonly logger: TrainingLogger | undefined;
   readonly signal: AbortSignal | undefined;
+  readonly onEvent: TrainerOptions['onEvent'];
 }
 
 /** The checkpoint to go on from. A folder with a training in it is only touched to resume it. */

@@ -100,7 +100,15 @@ describe('training', function () {
   });
 
   it('writes a model that others load, a log and a report', async () => {
-    const { events } = await train({ recipe: recipeWith(), folder: folder.path('out') });
+    const heard: TrainingEvent[] = [];
+    const { events } = await train({
+      recipe: recipeWith(),
+      folder: folder.path('out'),
+      onEvent: (event) => heard.push(event),
+    });
+    // The hook hears the end too, which the iteration is.
+    expect(heard.slice(0, -1)).to.deep.equal(events);
+    expect(heard.at(-1)).to.include({ type: 'end', reason: 'finished' });
     const last = events.findLast((event) => event.type === 'evaluation');
     await using model = await loadModel(join(folder.path('out'), 'model.safetensors'));
     expect(model.classes.map(({ name }) => name)).to.deep.equal(dataset.classes.map(({ name }) => name));
