@@ -95,6 +95,10 @@ export function buildSegmenter(config: SegmenterConfig, options: SegmenterOption
   return builder.build();
 }
 
+/** The network for its parameters' sake, which are the same at every size. */
+export const parameterGraph = (config: SegmenterConfig): Graph =>
+  buildSegmenter(config, { batch: 1, height: 64, width: 64, outputs: ['logits'] });
+
 function addOutputs(
   builder: GraphBuilder,
   { logits, objects }: Scores,

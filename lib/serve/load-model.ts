@@ -7,7 +7,7 @@ import { precisions } from '../compile/passes/assign-precision.js';
 import { invalidArgument, OcrnetError } from '../errors.js';
 import type { Graph } from '../ir/graph.js';
 import { modelConfig, type NamedModelOptions } from '../models/registry.js';
-import { buildSegmenter, parseSegmenterConfig, type SegmenterConfig } from '../models/segmenter.js';
+import { parameterGraph, parseSegmenterConfig, type SegmenterConfig } from '../models/segmenter.js';
 import { initialiser } from '../nn/initialise.js';
 import { Device, type DeviceName, openDevice } from '../runtime/device.js';
 import type { Weights } from '../runtime/weights.js';
@@ -86,10 +86,6 @@ export function createModel(description: ModelDescription, read: ReadParameter, 
     origin: { read },
   });
 }
-
-/** The parameters are the same at every size. */
-const parameterGraph = (config: SegmenterConfig): Graph =>
-  buildSegmenter(config, { batch: 1, height: 64, width: 64, outputs: ['labels'] });
 
 /**
  * The network, and the file that holds its weights, if any. Reads no weights.

@@ -6,7 +6,12 @@ import { writeOnnx } from '../export/onnx/index.js';
 import type { ClassInfo } from '../image/class-info.js';
 import { decodeImage, type ImageInput } from '../image/decode.js';
 import type { Graph } from '../ir/graph.js';
-import { buildSegmenter, type SegmenterConfig, type SegmenterOptions } from '../models/segmenter.js';
+import {
+  buildSegmenter,
+  parameterGraph,
+  type SegmenterConfig,
+  type SegmenterOptions,
+} from '../models/segmenter.js';
 import { initialiser } from '../nn/initialise.js';
 import type { Device } from '../runtime/device.js';
 import type { Program } from '../runtime/program.js';
@@ -150,7 +155,7 @@ export class Model implements AsyncDisposable {
   /** The weights as they were loaded: from the file again, from the seed, or from memory. */
   async #readWeights(use: (graph: Graph, read: ReadParameter) => Promise<void>): Promise<void> {
     this.#requireAlive();
-    const graph = buildSegmenter(this.config, { batch: 1, height: 64, width: 64, outputs: ['labels'] });
+    const graph = parameterGraph(this.config);
     const { origin } = this.#parts;
     if (!('file' in origin)) {
       await use(graph, 'seed' in origin ? initialiser(origin.seed) : origin.read);

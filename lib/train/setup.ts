@@ -8,7 +8,7 @@ import { OcrnetError } from '../errors.js';
 import { type Graph, storedParameters } from '../ir/graph.js';
 import { erase } from '../ir/op.js';
 import type { Normalisation } from '../models/normalisation.js';
-import { buildSegmenter, type SegmenterConfig } from '../models/segmenter.js';
+import { parameterGraph, type SegmenterConfig } from '../models/segmenter.js';
 import { initialiser } from '../nn/initialise.js';
 import * as ops from '../ops/index.js';
 import type { Device } from '../runtime/device.js';
@@ -74,10 +74,6 @@ function requireBatchNorms(config: SegmenterConfig, frozen: boolean | readonly s
       received: unused,
     });
 }
-
-/** The parameters are the same at every size. */
-const parameterGraph = (config: SegmenterConfig): Graph =>
-  buildSegmenter(config, { batch: 1, height: 64, width: 64, outputs: ['logits'] });
 
 function frozenBy(frozen: boolean | readonly string[]): (path: string) => boolean {
   if (typeof frozen === 'boolean') return () => frozen;
