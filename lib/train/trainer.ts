@@ -56,6 +56,7 @@ export class Trainer implements AsyncDisposable {
   readonly #parts: Parts;
   readonly #schedule: Schedule;
   #step: number;
+  #savedStep = -1;
   #lastEvaluation: { readonly step: number; readonly evaluation: Evaluation } | undefined;
   #disposed = false;
 
@@ -201,7 +202,6 @@ export class Trainer implements AsyncDisposable {
     const best = miou !== null && before.every((other) => other < miou);
     return this.#log({ type: 'checkpoint', ...this.#now(), path, best });
   }
-  #savedStep = -1;
 
   /** The network as it is now, on the training's device; `kind` by default as the recipe evaluates. The caller disposes it. */
   async model(kind = this.recipe.evaluation.weights): Promise<Model> {
