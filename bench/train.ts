@@ -57,7 +57,9 @@ const learningRate = 0.01;
 async function benchModel(model: string, options: TrainBenchOptions): Promise<TrainBenchResult> {
   const { batch, height, width, threads, runs } = options;
   const config = modelConfig(model);
-  const outputs = model.startsWith('ocrnet-') ? (['logits', 'regionLogits'] as const) : (['logits'] as const);
+  const outputs = model.startsWith('ocrnet-')
+    ? (['logits', 'auxiliaryLogits'] as const)
+    : (['logits'] as const);
   const graph = buildSegmenter(config, { batch, height, width, outputs });
   const sides: { readonly name: 'ours' | 'pytorch'; readonly side: TrainStep }[] = [];
   const skipped: string[] = [];

@@ -60,7 +60,7 @@ export {
 export { type JsonLinesOptions, jsonLinesLogger, readJsonLines } from './logging/json-lines.js';
 export { TrainingProgress, type TrainingProgressOptions } from './logging/progress.js';
 export { tensorBoardLogger } from './logging/tensorboard.js';
-export type { OcrForm } from './models/contexts/ocr.js';
+export type { OcrForm } from './models/contexts/object-context.js';
 export { modelConfig, modelNames, type NamedModelOptions } from './models/registry.js';
 export {
   buildSegmenter,

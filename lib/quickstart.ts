@@ -6,6 +6,7 @@ import { makeFolder, writeSegmentation } from './cli/segmentation-files.js';
 import { invalidArgument } from './errors.js';
 import { writeFileAtomic } from './files.js';
 import { renderScene } from './image/render-scene.js';
+import { hasRegions } from './models/contexts/index.js';
 import { defaultModelFile } from './serve/default-model.js';
 import { loadModel } from './serve/load-model.js';
 import { formatMs } from './terminal/format.js';
@@ -22,7 +23,7 @@ export async function quickstart(args: readonly string[], terminal = processTerm
     const picture = args[0] ?? (await renderPicture());
     await using model = await loadModel(defaultModelFile());
     const startMs = performance.now();
-    const segmentation = await model.segment(picture, { regions: model.config.context.kind === 'ocr' });
+    const segmentation = await model.segment(picture, { regions: hasRegions(model.config.context) });
     const name = basename(picture, extname(picture));
     const files = await writeSegmentation(segmentation, folder, name);
     const totalMs = performance.now() - startMs;

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 
 IGNORE = 255
-LOSS_WEIGHTS = {"logits": 1, "regionLogits": 0.4}
+LOSS_WEIGHTS = {"logits": 1, "auxiliaryLogits": 0.4}
 
 
 def read_safetensors(path):

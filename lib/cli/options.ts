@@ -3,7 +3,7 @@ import { type Precision, precisions } from '../compile/passes/assign-precision.j
 import { absentClasses } from '../evaluate/metrics.js';
 import { scoreMerges } from '../evaluate/multi-scale.js';
 import type { Size } from '../evaluate/score-map.js';
-import { type OcrForm, ocrForms } from '../models/contexts/ocr.js';
+import { type OcrForm, ocrForms } from '../models/contexts/object-context.js';
 import type { NamedModelOptions } from '../models/registry.js';
 import { type DeviceName, deviceNames } from '../runtime/device.js';
 

@@ -1,4 +1,5 @@
 import { invalidArgument, OcrnetError } from '../errors.js';
+import { hasRegions } from '../models/contexts/index.js';
 import { defaultModelFile } from '../serve/default-model.js';
 import { loadModel } from '../serve/load-model.js';
 import type { Model } from '../serve/model.js';
@@ -50,7 +51,7 @@ export async function segment(
     ...network,
     onWarning: (message) => progress.terminal.note(`ocrnet: warning: ${message}`),
   });
-  if (regions && model.config.context.kind !== 'ocr')
+  if (regions && !hasRegions(model.config.context))
     throw invalidArgument('--regions', 'a network with object regions (ocrnet-…)', name);
   progress.advance('segmenting');
 

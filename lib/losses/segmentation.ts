@@ -17,8 +17,8 @@ export interface SegmentationLossOptions {
   readonly classWeights?: readonly number[];
   /** 0 to below 1; by default 0. */
   readonly labelSmoothing?: number;
-  /** Of the coarse region scores beside the final ones; the paper's 0.4 by default. */
-  readonly regionWeight?: number;
+  /** Of the auxiliary scores beside the final ones; the paper's 0.4 by default. */
+  readonly auxiliaryWeight?: number;
   /** Of the final scores alone. */
   readonly hardPixels?: HardPixels;
   readonly alignCorners: boolean;
@@ -27,22 +27,23 @@ export interface SegmentationLossOptions {
 /** Scores (N, h, w, K) that are trained. */
 export interface TrainedScores {
   readonly logits: Value;
-  readonly regionLogits?: Value | undefined;
+  /** Of intermediate features: OCR's region scores, other contexts' auxiliary head. */
+  readonly auxiliaryLogits?: Value | undefined;
 }
 
 /**
- * Pixel cross-entropy of the final scores and, with weight 0.4, of the region scores, each resized to the labels (N, H, W)
+ * Pixel cross-entropy of the final scores and, with weight 0.4, of the auxiliary scores, each resized to the labels (N, H, W)
  * inside the operation. Paper, section 3.2 and 4.1.
  *
  * @returns scalars (1), weighted: their sum is what is trained
  */
 export function segmentationLosses(
   extension: GraphExtension,
-  { logits, regionLogits }: TrainedScores,
+  { logits, auxiliaryLogits }: TrainedScores,
   labels: Value,
   options: SegmentationLossOptions,
-): { readonly final: Value; readonly regions?: Value } {
-  const { ignoreLabel, labelSmoothing = 0, regionWeight = 0.4, hardPixels, alignCorners } = options;
+): { readonly final: Value; readonly auxiliary?: Value } {
+  const { ignoreLabel, labelSmoothing = 0, auxiliaryWeight = 0.4, hardPixels, alignCorners } = options;
   const classWeights =
     options.classWeights && extension.constant('losses.classWeights', options.classWeights);
   const loss = (name: string, scores: Value, weight: number, hard?: HardPixels) =>
@@ -59,5 +60,6 @@ export function segmentationLosses(
       },
     ).loss;
   const final = loss('final', logits, 1, hardPixels);
-  return regionLogits ? { final, regions: loss('regions', regionLogits, regionWeight) } : { final };
+  if (!auxiliaryLogits) return { final };
+  return { final, auxiliary: loss('auxiliary', auxiliaryLogits, auxiliaryWeight) };
 }

@@ -4,7 +4,9 @@ import { type HrNetConfig, hrNetConfigs } from './backbones/hrnet.js';
 import type { BackboneConfig } from './backbones/index.js';
 import { mobileNetV2Config } from './backbones/mobilenet-v2.js';
 import { resNetConfig, resNetNames } from './backbones/resnet.js';
-import { type OcrForm, ocrConfig, ocrForms } from './contexts/ocr.js';
+import { contextConfig, contextSizes } from './contexts/defaults.js';
+import { type ContextKind, contextKinds } from './contexts/index.js';
+import { type OcrForm, ocrForms } from './contexts/object-context.js';
 import { imageNetNormalisation, type Normalisation } from './normalisation.js';
 import type { SegmenterConfig } from './segmenter.js';
 
@@ -13,6 +15,11 @@ export interface NamedModelOptions {
   readonly classes?: number;
   /** Form of the OCR module; by default the one in which the authors published that backbone. */
   readonly form?: OcrForm;
+  /**
+   * Puts another context on a plain backbone, in its default configuration and as wide as the backbone's OCR. Stem,
+   * normalisation and resizing are then those of the backbone with OCR, so that only the context differs.
+   */
+  readonly context?: ContextKind;
 }
 
 /** What the registry knows about a backbone: how its networks differ, with and without OCR. */
@@ -37,7 +44,7 @@ const resNetFamily = (name: (typeof resNetNames)[number]): Family => ({
   plain: () => classifierFamily(resNetConfig(name)).plain(),
   ocr: (form) => ({
     backbone: resNetConfig(name, { stem: form === 'openseg' ? 'deep' : '7x7' }),
-    context: ocrConfig(form, form === 'openseg' ? { regionHeadChannels: 512 } : {}),
+    context: contextConfig('ocr', { form, ...(form === 'openseg' && { regionHeadChannels: 512 }) }),
     alignCorners: true,
     normalisation: form === 'openseg' ? opensegResNetNormalisation : imageNetNormalisation,
   }),
@@ -54,7 +61,7 @@ const hrNetFamily = (backbone: HrNetConfig): Family => ({
   ocr: (form) => ({
     backbone,
     // In the paper HRNet's representation feeds OCR as it is.
-    context: ocrConfig(form, { pixelConvolution: form !== 'paper' }),
+    context: contextConfig('ocr', { form, pixelConvolution: form !== 'paper' }),
     alignCorners: true,
     normalisation: form === 'openseg' ? opensegHrNetNormalisation : imageNetNormalisation,
   }),
@@ -71,7 +78,7 @@ const classifierFamily = (backbone: BackboneConfig): Family => ({
   }),
   ocr: (form) => ({
     backbone,
-    context: ocrConfig(form),
+    context: contextConfig('ocr', { form }),
     alignCorners: true,
     normalisation: imageNetNormalisation,
   }),
@@ -93,7 +100,7 @@ export const modelNames: readonly string[] = [...families.keys()].flatMap((name)
  * @throws OcrnetError INVALID_ARGUMENT for an unknown name, with the nearest names, and for impossible options
  */
 export function modelConfig(name: string, options: NamedModelOptions = {}): SegmenterConfig {
-  const { classes = 19, form } = options;
+  const { classes = 19, form, context } = options;
   if (!Number.isInteger(classes) || classes < 1 || classes > 65536)
     throw invalidArgument('classes', 'an integer from 1 to 65536', classes);
   if (form !== undefined && !ocrForms.includes(form))
@@ -101,7 +108,15 @@ export function modelConfig(name: string, options: NamedModelOptions = {}): Segm
   const withOcr = name.startsWith('ocrnet-');
   const family = families.get(withOcr ? name.slice('ocrnet-'.length) : name);
   if (family === undefined) throw invalidArgument('model', suggest('a known name', name, modelNames), name);
-  if (!withOcr && form !== undefined)
+  if (context !== undefined && !contextKinds.includes(context))
+    throw invalidArgument('context', suggest('a known kind', context, contextKinds), context);
+  if (context !== undefined && withOcr)
+    throw invalidArgument('context', `none for ${name}, which is OCR; any for a plain backbone`, context);
+  const plain = !withOcr && (context === undefined || context === 'none');
+  if (plain && form !== undefined)
     throw invalidArgument('form', `none for ${name}, which has no OCR module`, form);
-  return { ...(withOcr ? family.ocr(form ?? family.defaultForm) : family.plain()), classes };
+  if (plain) return { ...family.plain(), classes };
+  const withContext = family.ocr(form ?? family.defaultForm);
+  if (context === undefined) return { ...withContext, classes };
+  return { ...withContext, context: contextConfig(context, contextSizes(withContext.context)), classes };
 }

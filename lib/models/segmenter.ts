@@ -4,7 +4,7 @@ import { GraphBuilder } from '../ir/builder.js';
 import type { Graph } from '../ir/graph.js';
 import { resizeArgmax } from '../ops/index.js';
 import { backboneSchema, buildBackbone } from './backbones/index.js';
-import { buildContext, contextSchema } from './contexts/index.js';
+import { backboneEnd, buildContext, contextSchema, joinsFeatures } from './contexts/index.js';
 import type { Scores } from './contexts/scores.js';
 import { normalisationSchema, normalise } from './normalisation.js';
 
@@ -20,10 +20,11 @@ export const segmenterSchema = z
   })
   .refine(
     ({ backbone, context }) =>
-      context.kind === 'none' || !('outputStride' in backbone) || backbone.outputStride !== 32,
+      !joinsFeatures(context) || !('outputStride' in backbone) || backbone.outputStride !== 32,
     {
       path: ['backbone', 'outputStride'],
-      error: 'expected 8 or 16, so that the regions and the pixels of OCR have one size, received 32',
+      error:
+        'expected 8 or 16, so that what is predicted from intermediate features fits the final ones, received 32',
     },
   );
 
@@ -49,7 +50,14 @@ export const trainingLabelType = ({ classes }: Pick<SegmenterConfig, 'classes'>)
   classes <= 255 ? 'uint8' : 'uint16';
 
 /** What a segmenter's graph can put out. */
-export const segmenterOutputs = ['labels', 'confidence', 'logits', 'regions', 'regionLogits'] as const;
+export const segmenterOutputs = [
+  'labels',
+  'confidence',
+  'logits',
+  'auxiliaryLogits',
+  'regions',
+  'regionLogits',
+] as const;
 export type SegmenterOutput = (typeof segmenterOutputs)[number];
 
 export interface SegmenterOptions {
@@ -59,7 +67,9 @@ export interface SegmenterOptions {
   readonly width: number;
   /**
    * - `labels` (N, H, W) uint8 or uint16, and `confidence` (N, H, W) float32, at the labels' size;
-   * - `logits`, and with OCR `regions` and `regionLogits`, (N, h, w, K) float32, at the network's own size.
+   * - `logits`, (N, h, w, K) float32, at the network's own size, as all that follow;
+   * - `auxiliaryLogits`, (N, h, w, K), where intermediate features are classified, too;
+   * - `regions` and `regionLogits`, (N, h, w, K), where there are soft object regions.
    */
   readonly outputs: readonly SegmenterOutput[];
   /** Size of labels and confidence; by default the picture's. */
@@ -86,11 +96,11 @@ export function buildSegmenter(config: SegmenterConfig, options: SegmenterOption
     builder.at('backbone'),
     normalise(builder, image, config.normalisation),
     config.backbone,
-    { alignCorners },
+    { alignCorners, end: backboneEnd(config.context) },
   );
   const labels = () =>
     builder.input('labels', { dataType: trainingLabelType(config), shape: [batch, height, width] });
-  const scores = buildContext(builder, features, classes, config.context, labels);
+  const scores = buildContext(builder, features, classes, config.context, { alignCorners, labels });
   addOutputs(builder, scores, config, outputs, labelSize);
   return builder.build();
 }
@@ -101,21 +111,20 @@ export const parameterGraph = (config: SegmenterConfig): Graph =>
 
 function addOutputs(
   builder: GraphBuilder,
-  { logits, objects }: Scores,
+  scores: Scores,
   { alignCorners, classes }: SegmenterConfig,
   wanted: readonly SegmenterOutput[],
   labelSize: { readonly height: number; readonly width: number },
 ): void {
   const labelled = wanted.includes('labels') || wanted.includes('confidence');
   const available = {
-    logits,
-    ...objects,
+    ...scores,
     ...(labelled &&
       builder
         .at('labels')
         .add(
           resizeArgmax,
-          { logits },
+          { logits: scores.logits },
           { ...labelSize, alignCorners, labelType: classes <= 256 ? 'uint8' : 'uint16' },
         )),
   };
@@ -125,11 +134,12 @@ function addOutputs(
     if (value === undefined)
       throw invalidArgument(
         'outputs',
-        objects
-          ? `some of ${segmenterOutputs.join(', ')}`
-          : 'labels, confidence or logits, for a network without object regions',
+        `some of ${segmenterOutputs.filter((output) => canPutOut(scores, output)).join(', ')}, all that the network has`,
         name,
       );
     builder.output(name, value);
   }
 }
+
+const canPutOut = (scores: Scores, output: SegmenterOutput): boolean =>
+  output === 'labels' || output === 'confidence' || scores[output] !== undefined;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Split } from '../data/dataset.js';
 import type { Evaluation } from '../evaluate/evaluate.js';
 import { readJsonLines } from '../logging/json-lines.js';
-import { readsLabels } from '../models/contexts/index.js';
+import { hasRegions, readsLabels } from '../models/contexts/index.js';
 import type { ReportExample } from '../report/report-data.js';
 import { writeReport } from '../report/write-report.js';
 import { evaluateModel } from '../serve/evaluate-model.js';
@@ -44,7 +44,7 @@ export async function writeTrainingReport(folder: string, outcome: Outcome): Pro
   if (!readsLabels(model.config.context))
     for (const sample of spread(split.samples, Math.min(shownExamples, split.samples.length))) {
       const { image, label } = await sample.read();
-      const regions = model.config.context.kind === 'ocr';
+      const regions = hasRegions(model.config.context);
       const segmentation = await model.segment({ ...image, channels: 3 }, { regions });
       examples.push({
         name: sample.name,

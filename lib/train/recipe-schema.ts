@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { weightMethods } from '../data/class-weights.js';
 import { knownDatasets } from '../data/datasets/index.js';
 import { OcrnetError } from '../errors.js';
-import { ocrForms } from '../models/contexts/ocr.js';
+import { ocrForms } from '../models/contexts/object-context.js';
 import { modelConfig } from '../models/registry.js';
 import { type SegmenterConfig, segmenterSchema } from '../models/segmenter.js';
 
@@ -100,8 +100,8 @@ const augmentSchema = z.strictObject({
 });
 
 const lossesSchema = z.strictObject({
-  /** Of the region scores' loss beside that of the final ones. */
-  regionWeight: from(0).default(0.4),
+  /** Of the auxiliary scores' loss beside that of the final ones. */
+  auxiliaryWeight: from(0).default(0.4),
   labelSmoothing: part().default(0),
   /** Computed from the training split's labels, or one number for each class. */
   classWeights: z

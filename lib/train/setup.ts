@@ -27,7 +27,7 @@ export async function programOf(
   counts: LabelCounts,
 ): Promise<TrainingProgram> {
   const { batch, accumulate, crop, batchNorm, groups, recompute } = recipe;
-  const { regionWeight, labelSmoothing, hardPixels } = recipe.losses;
+  const { auxiliaryWeight, labelSmoothing, hardPixels } = recipe.losses;
   const classWeights = classWeightsOf(recipe, counts);
   requireBatchNorms(config, batchNorm.frozen);
   return await TrainingProgram.create(device, config, {
@@ -36,7 +36,7 @@ export async function programOf(
     ...crop,
     losses: {
       ignoreLabel: dataset.ignoreLabel,
-      regionWeight,
+      auxiliaryWeight,
       labelSmoothing,
       ...(classWeights && { classWeights }),
       ...(hardPixels && { hardPixels }),

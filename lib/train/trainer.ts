@@ -348,7 +348,7 @@ function requireFinite({ loss }: TrainingResult, step: number, batches: readonly
   );
 }
 
-const lossesOf = ({ finalLoss, regionLoss }: TrainingResult): Record<string, number> => ({
+const lossesOf = ({ finalLoss, auxiliaryLoss }: TrainingResult): Record<string, number> => ({
   final: finalLoss,
-  ...(regionLoss !== undefined && { regions: regionLoss }),
+  ...(auxiliaryLoss !== undefined && { auxiliary: auxiliaryLoss }),
 });

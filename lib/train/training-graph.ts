@@ -56,9 +56,9 @@ export interface TrainingGraph {
  *
  * Inputs: those of the network, "labels" (N, H, W), "schedule" (2): learning rate and number of the step from 1, and where
  * gradients are accumulated "accumulation" (2): part of the sum that is kept, and factor of the new gradients. Outputs:
- * "finalLoss", "regionLoss" (1), weighted, and what the optimiser reports.
+ * "finalLoss", "auxiliaryLoss" (1), weighted, and what the optimiser reports.
  *
- * @param network - the forward graph with outputs "logits" and, where it has regions, "regionLogits"
+ * @param network - the forward graph with outputs "logits" and, where it has them, "auxiliaryLogits"
  */
 export function buildTrainingGraph(
   network: Graph,
@@ -125,13 +125,13 @@ function addLosses(
   if (!logits) throw new OcrnetError('INVALID_GRAPH', 'A network in training needs the output "logits"');
   const shape = [logits.type.shape[0] as number, labelSize.height, labelSize.width];
   const labels = extension.input('labels', { dataType: labelType, shape });
-  const scores = { logits, regionLogits: score('regionLogits') };
-  const { final, regions } = segmentationLosses(extension, scores, labels, { ...options, alignCorners });
+  const scores = { logits, auxiliaryLogits: score('auxiliaryLogits') };
+  const { final, auxiliary } = segmentationLosses(extension, scores, labels, { ...options, alignCorners });
   return {
-    losses: regions ? [final, regions] : [final],
+    losses: auxiliary ? [final, auxiliary] : [final],
     outputs: [
       { name: 'finalLoss', value: final },
-      ...(regions ? [{ name: 'regionLoss', value: regions }] : []),
+      ...(auxiliary ? [{ name: 'auxiliaryLoss', value: auxiliary }] : []),
     ],
   };
 }

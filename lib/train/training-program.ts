@@ -2,6 +2,7 @@ import { eachWeight, type ReadParameter } from '../checkpoint/weights.js';
 import { invalidArgument, OcrnetError } from '../errors.js';
 import { type Parameter, type StatePart, storedParameters } from '../ir/graph.js';
 import { elementCount } from '../ir/tensor-type.js';
+import { hasAuxiliary } from '../models/contexts/index.js';
 import { buildSegmenter, type SegmenterConfig, trainingLabelType } from '../models/segmenter.js';
 import { Device } from '../runtime/device.js';
 import { DeviceGroup } from '../runtime/group.js';
@@ -36,8 +37,8 @@ export interface TrainingBatch {
 export interface TrainingResult {
   /** Of the final scores, averaged over the accumulated batches. */
   readonly finalLoss: number;
-  /** Of the region scores, weighted; for networks with regions. */
-  readonly regionLoss?: number;
+  /** Of the auxiliary scores, weighted; for networks that have them. */
+  readonly auxiliaryLoss?: number;
   /** The sum: what is trained. */
   readonly loss: number;
   /** Before clipping, where the optimiser measures it. */
@@ -283,12 +284,11 @@ type GraphOptions = Omit<TrainingProgramOptions, 'initial' | 'signal'> &
 /** The graph of one stage of a network's training, without a device: for summaries too. */
 export function trainingGraphOf(config: SegmenterConfig, stage: TrainingStage, options: GraphOptions) {
   const { batch, height, width } = options;
-  const hasRegions = config.context.kind === 'ocr';
   const network = buildSegmenter(config, {
     batch,
     height,
     width,
-    outputs: hasRegions ? ['logits', 'regionLogits'] : ['logits'],
+    outputs: hasAuxiliary(config.context) ? ['logits', 'auxiliaryLogits'] : ['logits'],
   });
   const training = buildTrainingGraph(network, stage, {
     ...options,
@@ -306,12 +306,12 @@ function inputsOf<T>(program: Program, all: Readonly<Record<string, T>>): Record
 function resultOf(outputs: Readonly<Record<string, Float32Array>>, elapsedMs: number): TrainingResult {
   const scalar = (name: string) => outputs[name]?.[0];
   const finalLoss = scalar('finalLoss') as number;
-  const regionLoss = scalar('regionLoss');
+  const auxiliaryLoss = scalar('auxiliaryLoss');
   const gradientNorm = scalar('gradientNorm');
   return {
     finalLoss,
-    ...(regionLoss !== undefined && { regionLoss }),
-    loss: finalLoss + (regionLoss ?? 0),
+    ...(auxiliaryLoss !== undefined && { auxiliaryLoss }),
+    loss: finalLoss + (auxiliaryLoss ?? 0),
     ...(gradientNorm !== undefined && { gradientNorm }),
     elapsedMs,
   };
@@ -324,7 +324,7 @@ function average(results: readonly TrainingResult[]): TrainingResult {
   return {
     ...last,
     finalLoss: mean(({ finalLoss }) => finalLoss),
-    ...(last.regionLoss !== undefined && { regionLoss: mean(({ regionLoss }) => regionLoss) }),
+    ...(last.auxiliaryLoss !== undefined && { auxiliaryLoss: mean(({ auxiliaryLoss }) => auxiliaryLoss) }),
     loss: mean(({ loss }) => loss),
     elapsedMs: results.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0),
   };

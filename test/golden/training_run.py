@@ -8,7 +8,7 @@ synthetic.parameter makes them, velocities at zero. Step t, counted from 0, of T
 2. Forward in training mode: batch normalisation with the statistics of the batch, whose running statistics move by 0.1, the
    variance unbiased. There is no dropout.
 3. Each head's logits are resized to the labels' size (bilinear, align_corners) and give a cross-entropy, the mean over the
-   pixels that are not ignored. loss = loss(logits) + regionLossWeight · loss(regionLogits).
+   pixels that are not ignored. loss = loss(logits) + auxiliaryWeight · loss(regionLogits).
 4. torch.optim.SGD on all parameters, biases and batch norm included: g ← g + weightDecay · w, v ← momentum · v + g, w ← w −
    lr(t) · v with lr(t) = learningRate · (1 − t / T)^0.9.
 
@@ -100,7 +100,7 @@ def train(run, dtype, jitter=None):
                 for name in ("logits", "regionLogits")
             ]
             optimiser.zero_grad()
-            (parts[0] + run["regionLossWeight"] * parts[1]).backward()
+            (parts[0] + run["auxiliaryWeight"] * parts[1]).backward()
         losses.append([part.item() for part in parts])
         if step == 0:
             gradients = {networks.official_name(n): p.grad.double().numpy().copy() for n, p in model.named_parameters()}

@@ -88,7 +88,7 @@ describe('the log of a training for TensorBoard', () => {
       scalars: {
         loss: 0.25,
         'losses/final': 0.25,
-        'losses/regions': 0.5,
+        'losses/auxiliary': 0.5,
         learning_rate: Math.fround(0.01),
         'speed/pictures_per_second': 8,
         'speed/data_wait': Math.fround(0.1),

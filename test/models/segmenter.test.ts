@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { OcrnetError } from '../../lib/errors.js';
 import { verify } from '../../lib/ir/verify.js';
 import { mobileNetV2Config } from '../../lib/models/backbones/mobilenet-v2.js';
-import { buildOcrModule, ocrConfig } from '../../lib/models/contexts/ocr.js';
+import { contextConfig } from '../../lib/models/contexts/defaults.js';
+import { buildContextModule } from '../../lib/models/contexts/index.js';
 import { modelConfig, modelNames } from '../../lib/models/registry.js';
 import {
   buildSegmenter,
@@ -35,7 +36,7 @@ describe('OCR networks', () => {
   it('the module alone has 10.49M parameters in the paper form, 10.62M in the published code', () => {
     const size = { batch: 1, height: 128, width: 128, channels: 2048, classes: 19 };
     const millions = (form: 'paper' | 'openseg' | 'hrnet-ocr') =>
-      (countTrainable(buildOcrModule(size, ocrConfig(form))) / 1e6).toFixed(3);
+      (countTrainable(buildContextModule(size, contextConfig('ocr', { form }))) / 1e6).toFixed(3);
     expect(millions('paper')).to.equal('10.490');
     expect(millions('openseg')).to.equal('10.625');
     expect(millions('hrnet-ocr')).to.equal('10.623');
@@ -95,7 +96,7 @@ describe('OCR networks', () => {
 
   it('takes leaky ReLU and another epsilon for in-place ABN weights, in the head alone', () => {
     const config = modelConfig('ocrnet-resnet18');
-    const leaky = { ...ocrConfig('openseg'), negativeSlope: 0.01, epsilon: 1e-4 };
+    const leaky = contextConfig('ocr', { form: 'openseg', negativeSlope: 0.01, epsilon: 1e-4 });
     const graph = build({ ...config, context: leaky });
     const head = graph.nodes.filter(({ path }) => !path.startsWith('backbone'));
     const activations = head.filter(({ spec }) => spec.name === 'activate');
@@ -134,6 +135,7 @@ describe('buildSegmenter', () => {
       labels: 'uint8 1×65×129',
       confidence: 'float32 1×65×129',
       logits: 'float32 1×17×33×7',
+      auxiliaryLogits: 'float32 1×17×33×7',
       regions: 'float32 1×17×33×7',
       regionLogits: 'float32 1×17×33×7',
     });
@@ -172,7 +174,7 @@ describe('buildSegmenter', () => {
     const message = (options: object) => () => build(config, options);
     expect(message({ outputs: ['regions'] })).to.throw(
       OcrnetError,
-      /labels, confidence or logits.*"regions"/,
+      /some of labels, confidence, logits, all.*"regions"/,
     );
     expect(message({ outputs: [] })).to.throw(OcrnetError, 'Invalid outputs');
     expect(message({ height: 0 })).to.throw(

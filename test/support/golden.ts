@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { openSafetensors } from '../../lib/checkpoint/safetensors.js';
 import type { AnyOpSpec, AttributeValues } from '../../lib/ir/op.js';
 import type { DataType, TensorType } from '../../lib/ir/tensor-type.js';
-import type { OcrForm } from '../../lib/models/contexts/ocr.js';
+import type { OcrForm } from '../../lib/models/contexts/object-context.js';
 import { modelConfig } from '../../lib/models/registry.js';
 import { parseSegmenterConfig, type SegmenterConfig } from '../../lib/models/segmenter.js';
 import * as specs from '../../lib/ops/index.js';

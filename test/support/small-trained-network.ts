@@ -1,6 +1,7 @@
 import { GraphBuilder } from '../../lib/ir/builder.js';
 import type { Graph } from '../../lib/ir/graph.js';
-import { ocrConfig, ocrHead } from '../../lib/models/contexts/ocr.js';
+import { contextConfig } from '../../lib/models/contexts/defaults.js';
+import { ocrHead } from '../../lib/models/contexts/ocr.js';
 import { imageNetNormalisation, normalise } from '../../lib/models/normalisation.js';
 import { convNormActivation, relu } from '../../lib/nn/layers.js';
 import { basicBlock } from '../../lib/nn/residual.js';
@@ -36,14 +37,14 @@ export function smallTrainedNetwork({ batch = 2, height = 10, width = 12, classe
     .at('sum')
     .add(add, { a: wide, b: risen }, { activation: 'leakyRelu', negativeSlope: 0.1 }).y;
   const final = builder.at('joint').add(concat, { a: sum, b: wide, c: risen }, {}).y;
-  const config = { ...ocrConfig('paper', { pixelConvolution: false }), channels: 5, keyChannels: 4 };
-  const { logits, objects } = ocrHead(
+  const config = contextConfig('ocr', { channels: 5, keyChannels: 4, pixelConvolution: false });
+  const { logits, auxiliaryLogits } = ocrHead(
     builder,
     { stages: [sum, final], intermediate: sum, final },
     classes,
     config,
   );
   builder.output('logits', logits);
-  if (objects) builder.output('regionLogits', objects.regionLogits);
+  if (auxiliaryLogits) builder.output('auxiliaryLogits', auxiliaryLogits);
   return builder.build();
 }

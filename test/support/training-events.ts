@@ -16,7 +16,7 @@ export const stepEvent = (step: number, loss = 1 / step): EventOf<'step'> => ({
   at: 1_700_000_000_000 + 500 * step,
   step,
   loss,
-  losses: { final: loss, regions: 2 * loss },
+  losses: { final: loss, auxiliary: 2 * loss },
   learningRate: 0.01,
   pictures: 4,
   elapsedMs: 500,

@@ -18,9 +18,9 @@ export interface GoldenTrainingRun {
   readonly learningRate: number;
   readonly momentum: number;
   readonly weightDecay: number;
-  readonly regionLossWeight: number;
+  readonly auxiliaryWeight: number;
   /** Of each step: of the logits and of the region logits, each without its weight. */
-  readonly losses: readonly { readonly logits: number; readonly regionLogits: number }[];
+  readonly losses: readonly { readonly logits: number; readonly auxiliaryLogits: number }[];
   /** Of each step: the Euclidean norm of all gradients of the weighted sum of both losses. */
   readonly gradientNorms: readonly number[];
   /** Of each step's batch: of its image and of its labels. */
@@ -58,7 +58,7 @@ interface RunEntry extends NetworkEntry {
   readonly learningRate: number;
   readonly momentum: number;
   readonly weightDecay: number;
-  readonly regionLossWeight: number;
+  readonly auxiliaryWeight: number;
 }
 
 export function goldenTrainingRuns(): GoldenTrainingRun[] {
@@ -86,13 +86,13 @@ export function goldenTrainingRuns(): GoldenTrainingRun[] {
           }),
       );
     const { name, batch, height, width, steps, batches } = entry;
-    const { learningRate, momentum, weightDecay, regionLossWeight } = entry;
+    const { learningRate, momentum, weightDecay, auxiliaryWeight } = entry;
     return {
       name,
       config: segmenterConfig(entry),
       ...{ batch, height, width, steps, batches },
-      ...{ learningRate, momentum, weightDecay, regionLossWeight },
-      losses: pairs('losses').map(([logits, regionLogits]) => ({ logits, regionLogits })),
+      ...{ learningRate, momentum, weightDecay, auxiliaryWeight },
+      losses: pairs('losses').map(([logits, auxiliaryLogits]) => ({ logits, auxiliaryLogits })),
       gradientNorms: numbers('gradientNorms'),
       checksums: pairs('checksums'),
       gradients: sampled('gradient/'),

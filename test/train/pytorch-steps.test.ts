@@ -23,7 +23,7 @@ import {
 const allowance = 3;
 
 interface Followed {
-  readonly losses: readonly { readonly logits: number; readonly regionLogits: number }[];
+  readonly losses: readonly { readonly logits: number; readonly auxiliaryLogits: number }[];
   readonly gradientNorms: readonly number[];
   readonly gradients: ReadonlyMap<string, SampledTensor>;
   readonly changes: ReadonlyMap<string, SampledTensor>;
@@ -31,12 +31,12 @@ interface Followed {
 
 /** Trains a run's network as its protocol says. */
 async function follow(run: GoldenTrainingRun, device: Device): Promise<Followed> {
-  const { config, batch, height, width, momentum, weightDecay, regionLossWeight } = run;
+  const { config, batch, height, width, momentum, weightDecay, auxiliaryWeight } = run;
   const graph = buildSegmenter(config, { batch: 1, height: 64, width: 64, outputs: ['logits'] });
   const initial = checkpointReader(graph, syntheticCheckpoint(graph));
   using program = await TrainingProgram.create(device, config, {
     ...{ batch, height, width, initial },
-    losses: { ignoreLabel: 255, regionWeight: regionLossWeight },
+    losses: { ignoreLabel: 255, auxiliaryWeight },
     optimiser: chain(clipByGlobalNorm(1e9), sgd({ momentum, weightDecay })),
     groups: {},
   });
@@ -51,7 +51,10 @@ async function follow(run: GoldenTrainingRun, device: Device): Promise<Followed>
       learningRate: learningRateAt(run, t),
       step: t,
     });
-    losses.push({ logits: result.finalLoss, regionLogits: (result.regionLoss as number) / regionLossWeight });
+    losses.push({
+      logits: result.finalLoss,
+      auxiliaryLogits: (result.auxiliaryLoss as number) / auxiliaryWeight,
+    });
     gradientNorms.push(result.gradientNorm as number);
     if (t === 0) {
       // After the first step the velocity is the gradient and its weight decay.
@@ -119,7 +122,9 @@ describe('ten steps of training, against PyTorch', function () {
           const actual = followed.losses[t] as (typeof run.losses)[number];
           const allowed = Math.min(1e-4, allowance * worstLoss);
           expect(relative(actual.logits, expected.logits), `step ${t}`).to.be.below(allowed);
-          expect(relative(actual.regionLogits, expected.regionLogits), `step ${t}`).to.be.below(allowed);
+          expect(relative(actual.auxiliaryLogits, expected.auxiliaryLogits), `step ${t}`).to.be.below(
+            allowed,
+          );
           const norms = [followed.gradientNorms[t], run.gradientNorms[t]] as [number, number];
           const allowedOfNorm = allowance * worstNorm;
           expect(relative(...norms), `gradient norm of step ${t}`).to.be.below(allowedOfNorm);

@@ -104,7 +104,7 @@ describe('recipes', () => {
           ]);
           const { scale, flip, brightness } = recipe.augment;
           expect({ scale, flip, brightness }).to.deep.equal(paperAugmentation);
-          expect(recipe.losses.regionWeight).to.equal(0.4);
+          expect(recipe.losses.auxiliaryWeight).to.equal(0.4);
           expect(configOf(recipe, 19)).to.deep.equal(modelConfig(`ocrnet-${model}`, { form: 'paper' }));
         }
     });
@@ -186,9 +186,9 @@ describe('recipes', () => {
 
     it('and refuse others, naming what is expected and received', () => {
       const cases: readonly (readonly [setting: string, message: RegExp])[] = [
-        ['losses.regionWight=1', /did you mean regionWeight\?\), received regionWight/],
+        ['losses.auxiliaryWight=1', /did you mean auxiliaryWeight\?\), received auxiliaryWight/],
         ['step=3', /--set step=3: step: expected a known key \(did you mean steps\?\)/],
-        ['losses.regionWeight=much', /losses\.regionWeight: expected a number from 0, received "much"/],
+        ['losses.auxiliaryWeight=much', /losses\.auxiliaryWeight: expected a number from 0, received "much"/],
         ['crop.height=1.5', /crop\.height: expected an integer from 1 to 16384, received 1\.5/],
         ['model=ocrnet-hrnet-w19', /model: .*did you mean ocrnet-hrnet-w18/],
         ['model=null', /model: expected the name of a network, or its configuration, received nothing/],
@@ -213,10 +213,13 @@ describe('recipes', () => {
   });
 
   it('say in which file and line a mistake stands', () => {
-    const path = write('wrong.yaml', 'extends: base\nlosses:\n  labelSmoothing: 0.1\n  regionWeight: -1\n');
+    const path = write(
+      'wrong.yaml',
+      'extends: base\nlosses:\n  labelSmoothing: 0.1\n  auxiliaryWeight: -1\n',
+    );
     expect(failure(path).code).to.equal('INVALID_DATA');
     expect(failure(path).message).to.equal(
-      `${path}:4: losses.regionWeight: expected a number from 0, received -1`,
+      `${path}:4: losses.auxiliaryWeight: expected a number from 0, received -1`,
     );
     const upper = write('upper-wrong.yaml', 'extends: wrong.yaml\nclip: 1');
     expect(failure(upper).message).to.include(`${path}:4`);

@@ -41,7 +41,7 @@ describe('training on several devices', () => {
     return await TrainingProgram.create(on, config, {
       ...{ batch, height, width },
       initial: checkpointReader(graph, syntheticCheckpoint(graph)),
-      losses: { ignoreLabel: 255, regionWeight: 0.4 },
+      losses: { ignoreLabel: 255, auxiliaryWeight: 0.4 },
       optimiser: chain(clipByGlobalNorm(5), sgd({ momentum: 0.9, weightDecay: 5e-4 }), movingAverage()),
       groups: {},
       ...options,
@@ -69,7 +69,7 @@ describe('training on several devices', () => {
         const batches = Array.from({ length: accumulate }, (_, i) => batchOf(step * accumulate + i));
         const expected = await single.step(batches, { learningRate: rate, step });
         const result = await double.step(batches, { learningRate: rate, step });
-        for (const name of ['finalLoss', 'regionLoss', 'loss'] as const)
+        for (const name of ['finalLoss', 'auxiliaryLoss', 'loss'] as const)
           expect(result[name], `${name} of step ${step}`).to.be.closeTo(expected[name] as number, 1e-5);
         expect((result.gradientNorm as number) / (expected.gradientNorm as number)).to.be.closeTo(1, 1e-3);
         await expectEqualStates(double);

@@ -4,7 +4,7 @@ import type { Value } from '../../ir/graph.js';
 import { invertedResidual } from '../../nn/inverted-residual.js';
 import { channelsOf, convNormActivation, relu6 } from '../../nn/layers.js';
 import { type OutputStride, outputStrides, planStages } from './dilation.js';
-import type { BackboneFeatures } from './features.js';
+import type { BackboneEnd, BackboneFeatures } from './features.js';
 
 export const mobileNetV2Schema = z.strictObject({
   kind: z.literal('mobilenet-v2'),
@@ -41,7 +41,12 @@ const groups = [
 const stageEnds = [1, 2, 4];
 
 /** x (N, H, W, 3) → stages of strides 4, 8, 16 and 32 (as dilated). Names are torchvision's: features.0 to features.18. */
-export function mobileNetV2(builder: GraphBuilder, x: Value, config: MobileNetV2Config): BackboneFeatures {
+export function mobileNetV2(
+  builder: GraphBuilder,
+  x: Value,
+  config: MobileNetV2Config,
+  end: BackboneEnd = 'final',
+): BackboneFeatures {
   const { widthMultiplier, outputStride } = config;
   const features = builder.at('features');
   let y = convNormActivation(features.at(0), [0, 1], x, {
@@ -56,7 +61,8 @@ export function mobileNetV2(builder: GraphBuilder, x: Value, config: MobileNetV2
     outputStride,
   );
   let index = 1;
-  const ends = groups.map(([expansion, baseChannels, repeats, nominalStride], group) => {
+  const wanted = end === 'final' ? groups : groups.slice(0, (stageEnds[2] as number) + 1);
+  const ends = wanted.map(([expansion, baseChannels, repeats, nominalStride], group) => {
     const { stride, firstDilation, dilation } = plans[group] as (typeof plans)[number];
     const channels = scaleChannels(baseChannels, widthMultiplier);
     for (let i = 0; i < repeats; i++) {
@@ -71,13 +77,15 @@ export function mobileNetV2(builder: GraphBuilder, x: Value, config: MobileNetV2
     }
     return y;
   });
+  const stages = stageEnds.map((group) => ends[group] as Value);
+  const intermediate = stages[2] as Value;
+  if (end === 'intermediate') return { stages, intermediate, final: intermediate };
   const final = convNormActivation(features.at(index), [0, 1], y, {
     channels: scaleChannels(1280, Math.max(1, widthMultiplier)),
     kernel: 1,
     activation: relu6,
   });
-  const stages = [...stageEnds.map((group) => ends[group] as Value), final];
-  return { stages, intermediate: stages[2] as Value, final };
+  return { stages: [...stages, final], intermediate, final };
 }
 
 /** The multiple of 8 nearest to the scaled width, never more than a tenth below it. */

@@ -5,7 +5,7 @@ import { convNormActivation, relu } from '../../nn/layers.js';
 import { type ResidualBlockName, residualBlocks } from '../../nn/residual.js';
 import { maxPool2d } from '../../ops/index.js';
 import { type OutputStride, outputStrides, planStages } from './dilation.js';
-import type { BackboneFeatures } from './features.js';
+import type { BackboneEnd, BackboneFeatures } from './features.js';
 
 const count = z.int().positive();
 
@@ -51,13 +51,18 @@ export function resNetConfig(
   return { kind: 'resnet', block, blocks: [...blocks], stem, ceilMode: stem === 'deep', outputStride };
 }
 
-/** x (N, H, W, 3) → four stages. Names are torchvision's; a deep stem is under `resinit`, as in openseg. */
-export function resNet(builder: GraphBuilder, x: Value, config: ResNetConfig): BackboneFeatures {
+/** x (N, H, W, 3) → four stages, or the first three of them. Names are torchvision's; a deep stem is under `resinit`, as in openseg. */
+export function resNet(
+  builder: GraphBuilder,
+  x: Value,
+  config: ResNetConfig,
+  end: BackboneEnd = 'final',
+): BackboneFeatures {
   const stemmed = stems[config.stem](builder, x);
   const pool = { kernel: 3, stride: 2, padding: 1, ceilMode: config.ceilMode };
   let y = builder.at('maxpool').add(maxPool2d, { x: stemmed }, pool).y;
   const block = residualBlocks[config.block];
-  const plans = planStages(4, [1, 2, 2, 2], config.outputStride);
+  const plans = planStages(4, [1, 2, 2, 2], config.outputStride).slice(0, end === 'final' ? 4 : 3);
   const stages = plans.map(({ stride, firstDilation, dilation }, stage) => {
     const grid = stage === 3 ? (config.multiGrid ?? []) : [];
     const scope = builder.at(`layer${stage + 1}`);
@@ -72,7 +77,7 @@ export function resNet(builder: GraphBuilder, x: Value, config: ResNetConfig): B
     }
     return y;
   });
-  return { stages, intermediate: stages[2] as Value, final: stages[3] as Value };
+  return { stages, intermediate: stages[2] as Value, final: stages.at(-1) as Value };
 }
 
 const stems: Record<ResNetConfig['stem'], (builder: GraphBuilder, x: Value) => Value> = {

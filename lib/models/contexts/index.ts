@@ -1,24 +1,78 @@
 import { z } from 'zod';
-import type { GraphBuilder } from '../../ir/builder.js';
-import type { Value } from '../../ir/graph.js';
+import { invalidArgument } from '../../errors.js';
+import { GraphBuilder } from '../../ir/builder.js';
+import type { Graph, Value } from '../../ir/graph.js';
 import type { BackboneFeatures } from '../backbones/features.js';
+import { aspp, asppSchema } from './aspp.js';
+import { coarseToFineHead, coarseToFineSchema } from './coarse-to-fine.js';
+import { groundTruthOcrHead, groundTruthOcrSchema } from './ground-truth-ocr.js';
 import { plainHead, plainHeadSchema } from './none.js';
-import { groundTruthOcrHead, groundTruthOcrSchema, ocrHead, ocrSchema } from './ocr.js';
+import { objectContext, softRegions } from './object-context.js';
+import { ocrHead, ocrSchema } from './ocr.js';
+import { classified, type Resizing } from './parts.js';
+import { ppm, ppmSchema } from './ppm.js';
 import type { Scores } from './scores.js';
 
-export const contextSchema = z.discriminatedUnion('kind', [plainHeadSchema, ocrSchema, groundTruthOcrSchema]);
+export const contextSchema = z.discriminatedUnion('kind', [
+  plainHeadSchema,
+  ocrSchema,
+  groundTruthOcrSchema,
+  ppmSchema,
+  asppSchema,
+  coarseToFineSchema,
+]);
 export type ContextConfig = z.infer<typeof contextSchema>;
+export type ContextKind = ContextConfig['kind'];
+export const contextKinds: readonly ContextKind[] = contextSchema.options.flatMap(({ shape }) => [
+  ...shape.kind.values,
+]);
 
 /** Whether a network with this head is told the truth: it has an input "labels" (N, H, W). */
-export const readsLabels = (config: ContextConfig): boolean => config.kind === 'ground-truth-ocr';
+export const readsLabels = ({ kind }: ContextConfig): boolean => kind === 'ground-truth-ocr';
 
-/** Builds any head, with its context module, on a backbone's features. `labels` makes the labels' input. */
+/** Whether the head predicts a soft object region for each class. */
+export const hasRegions = (config: ContextConfig): boolean =>
+  config.kind === 'ocr' || (config.kind === 'ground-truth-ocr' && config.truth === 'relation');
+
+/** Whether there are scores of intermediate features that an auxiliary loss trains. */
+export function hasAuxiliary(config: ContextConfig): boolean {
+  switch (config.kind) {
+    case 'none':
+      return false;
+    case 'ocr':
+      return true;
+    case 'ground-truth-ocr':
+      return config.truth === 'relation' || config.auxiliaryChannels > 0;
+    case 'coarse-to-fine':
+      return config.scheme !== 'coarse-only' && config.auxiliaryChannels > 0;
+    default:
+      return config.auxiliaryChannels > 0;
+  }
+}
+
+/** Where the backbone may end: there is nothing behind its intermediate features that the head reads. */
+export const backboneEnd = (config: ContextConfig): 'intermediate' | 'final' =>
+  config.kind === 'coarse-to-fine' && config.scheme === 'coarse-only' ? 'intermediate' : 'final';
+
+/** Whether the head joins what it makes of the intermediate features with the final ones, so that both need one size. */
+export function joinsFeatures(config: ContextConfig): boolean {
+  if (config.kind === 'coarse-to-fine')
+    return config.scheme === 'label-ensemble' || config.scheme === 'label-refinement';
+  return config.kind === 'ocr' || config.kind === 'ground-truth-ocr';
+}
+
+export interface ContextOptions extends Resizing {
+  /** Makes the labels' input. */
+  readonly labels: () => Value;
+}
+
+/** Builds any head, with its context module, on a backbone's features. */
 export function buildContext(
   builder: GraphBuilder,
   features: BackboneFeatures,
   classes: number,
   config: ContextConfig,
-  labels: () => Value,
+  options: ContextOptions,
 ): Scores {
   switch (config.kind) {
     case 'none':
@@ -26,6 +80,73 @@ export function buildContext(
     case 'ocr':
       return ocrHead(builder, features, classes, config);
     case 'ground-truth-ocr':
-      return groundTruthOcrHead(builder, features, labels(), classes, config);
+      return groundTruthOcrHead(builder, features, options.labels(), classes, config);
+    case 'coarse-to-fine':
+      return coarseToFineHead(builder, features, classes, config);
+    default:
+      return classified(
+        builder,
+        features,
+        classes,
+        config,
+        represent(builder, features.final, config, options),
+      );
   }
+}
+
+/** Contexts that make a representation of the final features alone. */
+type FeatureContext = Exclude<
+  ContextConfig,
+  { kind: 'none' | 'ocr' | 'ground-truth-ocr' | 'coarse-to-fine' }
+>;
+
+function represent(builder: GraphBuilder, x: Value, config: FeatureContext, resizing: Resizing): Value {
+  switch (config.kind) {
+    case 'ppm':
+      return ppm(builder.at('ppm'), x, config, resizing);
+    case 'aspp':
+      return aspp(builder.at('aspp'), x, config, resizing);
+  }
+}
+
+/** Of the features that a module alone is built on. */
+export interface ModuleSize {
+  readonly batch: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly classes: number;
+}
+
+/**
+ * A context module alone, as the paper's Table 4 measures it: input "features" (N, H, W, channels) and, where regions come from
+ * class scores, "regionLogits" (N, H, W, classes); output "representation".
+ *
+ * @throws OcrnetError INVALID_ARGUMENT for heads without a module: none, ground-truth-ocr and coarse-to-fine
+ */
+export function buildContextModule(
+  size: ModuleSize,
+  config: ContextConfig,
+  resizing: Resizing = { alignCorners: true },
+): Graph {
+  const builder = new GraphBuilder();
+  const { batch, height, width, channels, classes } = size;
+  const input = (name: string, depth: number) =>
+    builder.input(name, { dataType: 'float32', shape: [batch, height, width, depth] });
+  const features = input('features', channels);
+  const regions = () => softRegions(builder, input('regionLogits', classes));
+  const representation = (): Value => {
+    switch (config.kind) {
+      case 'none':
+      case 'ground-truth-ocr':
+      case 'coarse-to-fine':
+        throw invalidArgument('context', 'a kind with a module of its own', config.kind);
+      case 'ocr':
+        return objectContext(builder, features, config, { regions: regions() });
+      default:
+        return represent(builder, features, config, resizing);
+    }
+  };
+  builder.output('representation', representation());
+  return builder.build();
 }

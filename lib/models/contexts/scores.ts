@@ -4,11 +4,10 @@ import type { Value } from '../../ir/graph.js';
 export interface Scores {
   /** Class scores (N, h, w, K). */
   readonly logits: Value;
-  /** The soft object regions behind them, where the head has any. */
-  readonly objects?: {
-    /** Coarse class scores (N, h, w, K). */
-    readonly regionLogits: Value;
-    /** Their spatial softmax (N, h, w, K). */
-    readonly regions: Value;
-  };
+  /** Coarse class scores (N, h, w, K) of the intermediate features: what the auxiliary loss supervises. */
+  readonly auxiliaryLogits?: Value | undefined;
+  /** Of heads with soft object regions: the class scores (N, h, w, K) behind them. */
+  readonly regionLogits?: Value | undefined;
+  /** Soft object regions (N, h, w, K); each map sums to one. */
+  readonly regions?: Value | undefined;
 }
