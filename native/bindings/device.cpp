@@ -89,7 +89,7 @@ Napi::Value NativeDevice::load(const Napi::CallbackInfo& info) {
   const auto state = std::make_shared<LoadState>();
   state->bytes.assign(bytes.begin(), bytes.end());
   state->weights = NativeWeights::unwrap(info[1]).weights();
-  if (!info[2].IsUndefined()) state->state = NativeState::unwrap(info[2]).state();
+  if (!info[2].IsUndefined()) state->state = NativeState::unwrap(info[2]).stateOn(thread_);
   if (!info[3].IsUndefined()) {
     state->program.group = NativeGroup::unwrap(info[3]).group();
     state->place =

@@ -1,7 +1,5 @@
 #include "bindings/state.h"
 
-#include <algorithm>
-
 #include "bindings/arguments.h"
 
 namespace ocrnet::bindings {
@@ -15,7 +13,7 @@ Napi::Function NativeState::define(Napi::Env env) {
 Napi::Value NativeState::create(Napi::Env env, std::shared_ptr<DeviceThread> device,
                                 const Napi::Value& blocks) {
   if (!blocks.IsArray()) throw Error("INVALID_ARGUMENT", "Invalid state: expected an array of blocks");
-  const auto state = std::make_shared<State>();
+  const auto state = std::make_shared<State>(device->backend().memory());
   const auto list = blocks.As<Napi::Array>();
   for (std::uint32_t i = 0; i < list.Length(); ++i) {
     const Napi::Value block = list.Get(i);
@@ -39,6 +37,11 @@ const std::shared_ptr<State>& NativeState::state() const {
   return arguments_.state;
 }
 
+const std::shared_ptr<State>& NativeState::stateOn(const std::shared_ptr<DeviceThread>& device) const {
+  if (arguments_.device == device) return state();
+  throw Error("INVALID_ARGUMENT", "Invalid state: expected one of this device, received another device's");
+}
+
 Napi::Value NativeState::write(const Napi::CallbackInfo& info) { return transfer(info, true); }
 Napi::Value NativeState::read(const Napi::CallbackInfo& info) { return transfer(info, false); }
 
@@ -47,11 +50,11 @@ Napi::Value NativeState::transfer(const Napi::CallbackInfo& info, bool write) {
   const std::uint64_t first = countArgument(info[1], "first element");
   const std::span<const float> data = floatsArgument(info[2], "state \"" + name + "\"");
   // Checked here, on the caller's thread: blocks neither come nor go.
-  const std::span<float> range = state()->range(name, first, data.size());
+  const State::Block range = state()->range(name, first, data.size());
   const auto work = [keep = state(), range, data, write] {
-    if (write) std::ranges::copy(data, range.begin());
+    if (write) keep->write(data, range);
     // The caller's array: a Float32Array that is kept alive.
-    if (!write) std::ranges::copy(range, const_cast<float*>(data.data()));
+    if (!write) keep->read(range, {const_cast<float*>(data.data()), data.size()});
   };
   std::vector<Napi::ObjectReference> kept;
   kept.push_back(Napi::Persistent(info[2].As<Napi::Object>()));

@@ -25,6 +25,8 @@ class NativeState : public NativeObject<NativeState> {
 
   /// Throws Error("DISPOSED").
   const std::shared_ptr<State>& state() const;
+  /// The same, for a run on this device. Throws Error("INVALID_ARGUMENT") where it lies on another.
+  const std::shared_ptr<State>& stateOn(const std::shared_ptr<DeviceThread>& device) const;
 
  private:
   /// write(name: string, first: number, data: Float32Array): Promise<void>. read is its counterpart. Both

@@ -89,13 +89,13 @@ class CpuExecutable final : public Executable {
   std::byte* findBlock(const StateBlock& block) const {
     if (!state_)
       throw Error("INVALID_ARGUMENT", "The plan needs state \"" + block.name + "\", received none");
-    const std::span<float> numbers = state_->block(block.name);
-    if (numbers.size() != block.elements) {
+    const auto [data, elements] = state_->block(block.name);
+    if (elements != block.elements) {
       throw Error("INVALID_ARGUMENT", "State \"" + block.name + "\": expected " +
                                           std::to_string(block.elements) + " elements, received " +
-                                          std::to_string(numbers.size()));
+                                          std::to_string(elements));
     }
-    return reinterpret_cast<std::byte*>(numbers.data());
+    return data;
   }
 
   /// Those that a step reads as they are; of the others the weights may keep packed forms alone.

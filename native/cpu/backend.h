@@ -14,6 +14,7 @@ class CpuBackend final : public Backend {
 
   const Device& device() const { return device_; }
   std::string name() const override { return "cpu"; }
+  std::shared_ptr<DeviceMemory> memory() const override { return std::make_shared<HostMemory>(); }
   std::vector<StepChoice> inspect(const TypedPlan& plan) const override;
   void startThread() override;
   using Backend::load;

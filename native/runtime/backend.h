@@ -7,6 +7,7 @@
 
 #include "plan/validate.h"
 #include "runtime/cancellation.h"
+#include "runtime/device-memory.h"
 #include "runtime/group.h"
 #include "runtime/state.h"
 #include "runtime/weights.h"
@@ -43,12 +44,15 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string name() const = 0;
+  /// Where its state lies. On any thread.
+  virtual std::shared_ptr<DeviceMemory> memory() const = 0;
   /// A choice for each step. Runs on any thread. Throws Error("UNSUPPORTED") with the step's path.
   virtual std::vector<StepChoice> inspect(const TypedPlan& plan) const = 0;
   /// Called once, on the device's thread, before anything else runs there.
   virtual void startThread() = 0;
-  /// On the device's thread; the result must not outlive the backend. `state` and `place` may be null for
-  /// plans without state and without steps that meet other devices.
+  /// On the device's thread; the result must not outlive the backend. `state`, made of
+  /// this backend's memory, and `place` may be null for plans without state and without steps that meet other
+  /// devices.
   virtual std::unique_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights,
                                            std::shared_ptr<State> state,
                                            std::unique_ptr<Membership> place) = 0;

@@ -1,6 +1,6 @@
 #include "runtime/state.h"
 
-#include <cstring>
+#include <new>
 
 #include "core/error.h"
 
@@ -15,36 +15,42 @@ void State::add(const std::string& name, std::uint64_t elements) {
   }
   if (blocks_.contains(name)) throw Error("INVALID_ARGUMENT", where + "the name is taken");
   try {
-    AlignedBuffer buffer(elements * sizeof(float));
-    std::memset(buffer.data(), 0, buffer.size());
-    blocks_.emplace(name, std::move(buffer));
+    blocks_.emplace(name, Owned{memory_->allocate(elements * sizeof(float)), elements});
   } catch (const std::bad_alloc&) {
     throw Error("OUT_OF_MEMORY",
-                where + "the system does not give " + std::to_string(elements * sizeof(float)) + " bytes");
+                where + "the device does not give " + std::to_string(elements * sizeof(float)) + " bytes");
   }
 }
 
-std::span<float> State::block(const std::string& name) const {
+State::Block State::block(const std::string& name) const {
   const auto found = blocks_.find(name);
   if (found == blocks_.end()) {
     throw Error("INVALID_ARGUMENT", "State \"" + name + "\": expected a block of this name, received none");
   }
-  return {found->second.as<float>(), found->second.size() / sizeof(float)};
+  return {found->second.data.get(), found->second.elements};
 }
 
-std::span<float> State::range(const std::string& name, std::uint64_t first, std::uint64_t count) const {
-  const std::span<float> whole = block(name);
-  if (first > whole.size() || count > whole.size() - first) {
+State::Block State::range(const std::string& name, std::uint64_t first, std::uint64_t count) const {
+  const Block whole = block(name);
+  if (first > whole.elements || count > whole.elements - first) {
     throw Error("INVALID_ARGUMENT", "State \"" + name + "\": expected elements within " +
-                                        std::to_string(whole.size()) + ", received " + std::to_string(first) +
-                                        " + " + std::to_string(count));
+                                        std::to_string(whole.elements) + ", received " +
+                                        std::to_string(first) + " + " + std::to_string(count));
   }
-  return whole.subspan(first, count);
+  return {whole.data + first * sizeof(float), count};
+}
+
+void State::write(std::span<const float> from, const Block& to) const {
+  memory_->write(std::as_bytes(from), to.data);
+}
+
+void State::read(const Block& from, std::span<float> to) const {
+  memory_->read(from.data, std::as_writable_bytes(to));
 }
 
 std::size_t State::bytes() const {
   std::size_t bytes = 0;
-  for (const auto& [name, buffer] : blocks_) bytes += buffer.size();
+  for (const auto& [name, block] : blocks_) bytes += block.elements * sizeof(float);
   return bytes;
 }
 

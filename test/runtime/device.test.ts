@@ -1,6 +1,9 @@
 import { expect } from 'chai';
+import { GraphBuilder } from '../../lib/ir/builder.js';
+import { GraphExtension } from '../../lib/ir/extend.js';
 import { modelConfig } from '../../lib/models/registry.js';
 import { buildSegmenter } from '../../lib/models/segmenter.js';
+import { accumulate } from '../../lib/ops/index.js';
 import { openDevice } from '../../lib/runtime/device.js';
 import { loadModel } from '../../lib/serve/load-model.js';
 import { expectOcrnetError } from '../support/expect-error.js';
@@ -42,6 +45,33 @@ describe('devices', () => {
     expect(order).to.deep.equal(['second', 'first']);
     expect((await program.run({ image })).outputs.labels).to.have.length(512 * 1024);
     program.dispose();
+  });
+
+  it('keep their state to themselves', async () => {
+    await using device = await openDevice();
+    await using other = await openDevice();
+    const empty = new GraphBuilder('sum').build();
+    const extension = new GraphExtension(empty);
+    const flat = { dataType: 'float32', shape: [3] } as const;
+    const total = extension.leaf(flat);
+    const part = extension.input('part', flat);
+    const weights = extension.input('weights', { dataType: 'float32', shape: [2] });
+    extension.update(extension.at('sum')(accumulate, { total, part, weights }, {}).newTotal);
+    const compiled = device.compilePrepared(
+      extension.finish([], [{ name: 'total', value: total, parts: [] }]),
+    );
+    const state = device.createState(compiled.layout.states);
+    await expectOcrnetError(
+      () => other.load(compiled, other.createWeights(), state),
+      'INVALID_ARGUMENT',
+      'expected one of this device',
+    );
+    const program = await device.load(compiled, device.createWeights(), state);
+    await state.write('total', Float32Array.of(1, 2), 1);
+    await program.run({ part: Float32Array.of(1, 1, 1), weights: Float32Array.of(1, 10) });
+    expect([...(await state.read('total'))]).to.deep.equal([10, 11, 12]);
+    await expectOcrnetError(() => state.write('total', Float32Array.of(1), 3), 'INVALID_ARGUMENT', '3 + 1');
+    state.dispose();
   });
 
   it('use the arena that was planned, to the byte', async () => {
