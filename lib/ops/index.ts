@@ -23,6 +23,7 @@ import { movingAverage } from './moving-average.js';
 import { normalizeImage } from './normalize-image.js';
 import { resizeArgmax } from './resize-argmax.js';
 import { resizeBilinear, resizeBilinearGradient } from './resize-bilinear.js';
+import { resizeTaps } from './resize-taps.js';
 import { scaleShift } from './scale-shift.js';
 import { scoreRegions } from './score-regions.js';
 import { sgd } from './sgd.js';
@@ -46,6 +47,7 @@ export const inferenceOperations: readonly AnyOpSpec[] = [
   aggregateRegions,
   attendRegions,
   resizeArgmax,
+  resizeTaps,
 ].map(erase);
 
 /** What training adds: the backward pass, losses, optimisers. */
@@ -92,6 +94,7 @@ export type InferenceOperationName =
   | (typeof normalizeImage)['name']
   | (typeof resizeArgmax)['name']
   | (typeof resizeBilinear)['name']
+  | (typeof resizeTaps)['name']
   | (typeof scaleShift)['name']
   | (typeof spatialSoftmax)['name'];
 
@@ -164,6 +167,7 @@ export {
   resizeArgmax,
   resizeBilinear,
   resizeBilinearGradient,
+  resizeTaps,
   scaleShift,
   scoreRegions,
   sgd,

@@ -185,6 +185,8 @@ export const ops = {
   attendRegions: operation(specs.attendRegions, { scale: 1, ...noActivation }),
   /** {@link specs.resizeArgmax} */
   resizeArgmax: operation(specs.resizeArgmax, { alignCorners: false, labelType: 'uint8' }),
+  /** {@link specs.resizeTaps} */
+  resizeTaps: operation(specs.resizeTaps, { dilation: 1, alignCorners: false, ...noActivation }),
   /** {@link specs.normalizeImage} */
   normalizeImage: operation(specs.normalizeImage, { reverseChannels: false, outputType: 'float32' }),
 } as const;

@@ -96,6 +96,23 @@ std::vector<TensorType> infer(const ResizeBilinearAttributes& a, Inputs in) {
   return {y};
 }
 
+std::vector<TensorType> infer(const ResizeTapsAttributes& a, Inputs in) {
+  const TensorInfo& first = activation(in[0]);
+  requirePositive({a.height, a.width, a.kernel, a.dilation}, "height, width, kernel and dilation");
+  const std::int64_t taps = std::int64_t{a.kernel} * a.kernel;
+  require(a.kernel % 2 == 1 && first.channels() % taps == 0,
+          "expected channels for each tap of an odd kernel", first);
+  for (const TensorInfo* map : in.first(in.size() - 1)) {
+    if (map == nullptr) continue;
+    require(activation(map).dataType == first.dataType && map->shape[0] == first.shape[0] &&
+                map->channels() == first.channels(),
+            "expected maps that differ in height and width alone", first, *map);
+  }
+  const TensorType y = nhwc(first.dataType, first.shape[0], a.height, a.width, first.channels() / taps);
+  requireResidual(in.back(), y);
+  return {y};
+}
+
 std::vector<TensorType> infer(const SpatialSoftmaxAttributes&, Inputs in) {
   return {{DataType::float32, 4, activation(in[0]).shape}};
 }

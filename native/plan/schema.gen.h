@@ -13,7 +13,7 @@
 namespace ocrnet {
 
 inline constexpr std::uint32_t kPlanFormatVersion = 2;
-inline constexpr std::uint32_t kSchemaFingerprint = 0xbf74043d;
+inline constexpr std::uint32_t kSchemaFingerprint = 0xe37c71c8;
 
 enum class Opcode : std::uint32_t {
   normalizeImage,
@@ -31,6 +31,7 @@ enum class Opcode : std::uint32_t {
   aggregateRegions,
   attendRegions,
   resizeArgmax,
+  resizeTaps,
   join,
   batchNormTraining,
   batchNormGradient,
@@ -150,6 +151,17 @@ struct ResizeArgmaxAttributes {
   std::int32_t width;
   bool alignCorners;
   LabelType labelType;
+};
+
+/// sum of a filter's taps of resized maps
+struct ResizeTapsAttributes {
+  std::int32_t height;
+  std::int32_t width;
+  std::int32_t kernel;
+  std::int32_t dilation;
+  bool alignCorners;
+  Activation activation;
+  float negativeSlope;
 };
 
 /// tensors one behind the other
@@ -309,7 +321,7 @@ struct AllReduceAttributes {
   bool average;
 };
 
-using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, ResizeBilinearGradientAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, LabelRegionsAttributes, AllReduceAttributes>;
+using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, ResizeTapsAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, ResizeBilinearGradientAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, LabelRegionsAttributes, AllReduceAttributes>;
 
 /// Every operation that a device runs: the others are compiled away. X(name) for each.
 #define OCRNET_EXECUTABLE_OPS(X) \
@@ -327,6 +339,7 @@ using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, Batc
   X(aggregateRegions) \
   X(attendRegions) \
   X(resizeArgmax) \
+  X(resizeTaps) \
   X(batchNormTraining) \
   X(batchNormGradient) \
   X(activateGradient) \
@@ -422,6 +435,9 @@ inline const std::vector<OpSchema>& opSchemas() {
     {"resizeArgmax", {"logits"}, 1, {"labels", "confidence"},
      {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"labelType", 2}},
      -1, {-1, -1}, {false}, false, false},
+    {"resizeTaps", {"a", "b", "c", "d", "e", "f", "residual"}, 1, {"y"},
+     {{"height", 0}, {"width", 0}, {"kernel", 0}, {"dilation", 0}, {"alignCorners", 2}, {"activation", 4}, {"negativeSlope", -1}},
+     6, {-1}, {true, true, true, true, true, true, true}, true, false},
     {"join", {}, 0, {"y"},
      {},
      -1, {-1}, {}, false, false},
@@ -528,6 +544,8 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
       return AttendRegionsAttributes{std::bit_cast<float>(words[0]), static_cast<Activation>(words[1]), std::bit_cast<float>(words[2])};
     case Opcode::resizeArgmax:
       return ResizeArgmaxAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), words[2] != 0, static_cast<LabelType>(words[3])};
+    case Opcode::resizeTaps:
+      return ResizeTapsAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), static_cast<std::int32_t>(words[3]), words[4] != 0, static_cast<Activation>(words[5]), std::bit_cast<float>(words[6])};
     case Opcode::join:
       return JoinAttributes{};
     case Opcode::batchNormTraining:

@@ -221,6 +221,25 @@ const cases: readonly Case[] = [
     inputs: { x: [2, 3, 5, 4], residual: [2, 6, 9, 4] },
     attributes: { height: 6, width: 9, alignCorners: true, ...activated('relu') },
   },
+  ...[true, false].map(
+    (alignCorners): Case => ({
+      name: alignCorners ? 'of two maps' : 'with half pixels, residual and ReLU',
+      op: 'resizeTaps',
+      inputs: {
+        a: [2, 3, 5, 9 * 4],
+        b: [2, 1, 1, 9 * 4],
+        ...(!alignCorners && { residual: [2, 7, 9, 4] }),
+      },
+      attributes: {
+        height: 7,
+        width: 9,
+        kernel: 3,
+        dilation: 2,
+        alignCorners,
+        ...activated(alignCorners ? 'none' : 'relu'),
+      },
+    }),
+  ),
   ...[1, 4.5].map(
     (scale): Case => ({
       name: `scaled by ${scale}`,

@@ -252,6 +252,36 @@ def labels():
         yield case(name, "resizeArgmax", {"logits": logits}, attributes, outputs)
 
 
+def sums_of_taps():
+    """Products of resized maps with each tap, summed by a convolution with filters that are one tap each."""
+    for name, sizes, channels, height, width, kernel, dilation, align_corners, residual, after in [
+        ("taps corners", [(5, 7)], 19, 13, 18, 3, 1, True, False, NO_ACTIVATION),
+        ("taps half pixels", [(5, 7)], 19, 13, 18, 3, 1, False, False, NO_ACTIVATION),
+        ("taps of a pyramid", [(1, 1), (2, 2), (3, 3), (6, 6)], 24, 11, 17, 3, 1, True, True, RELU),
+        ("taps of a pyramid half pixels", [(1, 1), (2, 2), (3, 3), (6, 6)], 17, 8, 9, 3, 1, False, True, LEAKY),
+        ("taps of six maps", [(4, 4), (2, 3), (1, 5), (7, 1), (9, 9), (3, 3)], 8, 9, 9, 1, 1, False, True, NO_ACTIVATION),
+        ("taps dilated", [(3, 4)], 16, 10, 9, 3, 4, True, False, RELU6),
+        ("taps dilated beyond the size", [(3, 4), (1, 1)], 16, 6, 5, 3, 7, False, False, NO_ACTIVATION),
+        ("taps of a large filter", [(4, 3)], 5, 7, 9, 5, 2, True, True, NO_ACTIVATION),
+        ("taps of a pixel", [(2, 3)], 8, 1, 1, 3, 1, False, False, NO_ACTIVATION),
+    ]:
+        taps, batch = kernel**2, 2
+        inputs, total = {}, 0
+        filters = torch.eye(taps, dtype=torch.float64).reshape(1, taps, kernel, kernel).expand(channels, -1, -1, -1)
+        for key, (h, w) in zip("abcdef", sizes):
+            inputs[key] = random(f"{name} {key}", batch, h, w, taps * channels)
+            resized = F.interpolate(nchw(inputs[key]), (height, width), mode="bilinear", align_corners=align_corners)
+            by_channel = resized.reshape(batch, taps, channels, height, width).transpose(1, 2).flatten(1, 2)
+            padding = dilation * (kernel // 2)
+            total = total + F.conv2d(by_channel, filters, None, 1, padding, dilation, channels)
+        if residual:
+            inputs["residual"] = random(f"{name} residual", batch, height, width, channels) * np.float32(4)
+            total = total + nchw(inputs["residual"])
+        attributes = {"height": height, "width": width, "kernel": kernel, "dilation": dilation}
+        attributes = {**attributes, "alignCorners": align_corners, **after}
+        yield case(name, "resizeTaps", inputs, attributes, {"y": nhwc(activate(total, after))})
+
+
 def all_cases():
-    for group in (convolutions, pools, resizes, elementwise, regions, labels):
+    for group in (convolutions, pools, resizes, sums_of_taps, elementwise, regions, labels):
         yield from group()

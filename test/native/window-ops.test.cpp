@@ -139,6 +139,58 @@ void resizeMatches(const Configuration& c) {
   }
 }
 
+void resizeTapsMatches(const Configuration& c) {
+  struct Case {
+    std::vector<std::pair<int, int>> maps;
+    int channels, height, width, kernel, dilation;
+  };
+  for (const auto& [maps, channels, height, width, kernel, dilation] :
+       {Case{{{1, 1}}, 1, 1, 1, 1, 1}, Case{{{3, 4}}, 19, 7, 5, 3, 1},
+        Case{{{1, 1}, {2, 2}, {3, 3}, {6, 6}}, 48, 9, 14, 3, 1}, Case{{{4, 2}, {9, 9}}, 150, 5, 6, 1, 1},
+        Case{{{5, 3}}, 21, 6, 70, 3, 4}, Case{{{2, 3}, {1, 7}}, 16, 4, 5, 5, 3},
+        Case{{{2, 2}, {3, 2}, {4, 2}, {5, 2}, {6, 2}, {7, 2}}, 3, 3, 4, 3, 9}}) {
+    for (const bool alignCorners : {false, true}) {
+      const std::int64_t batch = channels % 2 + 1;
+      const Shape outputShape{batch, height, width, channels};
+      const Activation activation = kActivations[(height + alignCorners) % 4];
+      std::vector<Shape> shapes;
+      std::vector<Values> values;
+      for (const auto& [h, w] : maps) {
+        shapes.push_back({batch, h, w, kernel * kernel * channels});
+        values.push_back(randomValues(c.type, shapes.back()));
+      }
+      const Values residual = randomValues(c.type, outputShape);
+      for (const int mode : {0, 1, 2}) {  // no residual, a residual, in its place
+        const Values expected =
+            generate(outputShape, [&, channels = channels, height = height, width = width, kernel = kernel,
+                                   dilation = dilation](auto n, auto i, auto j, auto k) {
+              double sum = mode == 0 ? 0 : at(residual, outputShape, n, i, j, k);
+              for (std::int64_t tap = 0; tap < kernel * kernel; ++tap) {
+                const std::int64_t row = i + (tap / kernel - kernel / 2) * dilation;
+                const std::int64_t column = j + (tap % kernel - kernel / 2) * dilation;
+                if (row < 0 || row >= height || column < 0 || column >= width) continue;
+                for (std::size_t map = 0; map < shapes.size(); ++map) {
+                  const Shape& shape = shapes[map];
+                  sum += bilinear(values[map], shape, n, sourceOf(row, shape[1], height, alignCorners),
+                                  sourceOf(column, shape[2], width, alignCorners), tap * channels + k);
+                }
+              }
+              return rounded(c.type, activated(sum, activation, kSlope));
+            });
+        OpRunner runner(
+            cpu::resizeTapsOp, Opcode::resizeTaps,
+            ResizeTapsAttributes{height, width, kernel, dilation, alignCorners, activation, kSlope});
+        for (std::size_t map = 0; map < 6; ++map) {
+          map < maps.size() ? runner.input(c.type, shapes[map], values[map], c.gap) : runner.absentInput();
+        }
+        mode == 0 ? runner.absentInput() : runner.input(c.type, outputShape, residual, 2 * c.gap);
+        mode == 2 ? runner.outputInPlaceOf(6) : runner.output(c.type, outputShape, 3 * c.gap);
+        requireClose(runner.run(c.isa, c.threads)[0], expected, c.tolerance());
+      }
+    }
+  }
+}
+
 /// The labels must have (almost) the highest score; the confidence is that of the label.
 void checkLabels(const Values& logits, const Shape& shape, const Shape& outputShape, bool alignCorners,
                  const Values& labels, const Values* confidence, double tolerance) {
@@ -211,6 +263,7 @@ int main() {
       {"maxPool2d matches", maxPoolMatches},
       {"adaptiveAveragePool2d matches", adaptiveAveragePoolMatches},
       {"resizeBilinear matches", resizeMatches},
+      {"resizeTaps matches", resizeTapsMatches},
       {"resizeArgmax matches", resizeArgmaxMatches},
       {"resizeArgmax takes extremes", resizeArgmaxTakesExtremes},
   });

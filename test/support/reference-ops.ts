@@ -352,6 +352,29 @@ const resizeArgmax: Reference<{ logits: R }, { height: number; width: number; al
   return { labels, confidence };
 };
 
+const resizeTaps: Reference<
+  { residual?: R } & Record<string, R>,
+  { height: number; width: number; kernel: number; dilation: number; alignCorners: boolean } & Epilogue
+> = ({ residual, ...maps }, attributes) => {
+  const { height, width, kernel, dilation, alignCorners } = attributes;
+  const [batch, , , tapChannels] = four(maps.a as R);
+  const channels = tapChannels / kernel ** 2;
+  const resized = Object.values(maps).map((map) => resizeBilinearTo(map as R, height, width, alignCorners));
+  const y = fill([batch, height, width, channels], (n, row, column, c) => {
+    let sum = 0;
+    for (let ky = 0; ky < kernel; ky++)
+      for (let kx = 0; kx < kernel; kx++) {
+        const sourceRow = row + (ky - (kernel - 1) / 2) * dilation;
+        const sourceColumn = column + (kx - (kernel - 1) / 2) * dilation;
+        if (sourceRow < 0 || sourceRow >= height || sourceColumn < 0 || sourceColumn >= width) continue;
+        for (const map of resized)
+          sum += at(map, n, sourceRow, sourceColumn, (ky * kernel + kx) * channels + c);
+      }
+    return sum;
+  });
+  return { y: epilogue(y, residual, attributes) };
+};
+
 export type R = ReferenceTensor;
 export type Epilogue = { activation: Activation; negativeSlope: number };
 /** An operation with its inputs and attributes typed; `referenceOps` forgets them, as graphs do. */
@@ -374,4 +397,5 @@ export const referenceOps = {
   aggregateRegions: erase(aggregateRegions),
   attendRegions: erase(attendRegions),
   resizeArgmax: erase(resizeArgmax),
+  resizeTaps: erase(resizeTaps),
 } satisfies Record<InferenceOperationName, ReferenceOp>;

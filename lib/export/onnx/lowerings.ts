@@ -232,4 +232,32 @@ export const lowerings = {
       confidence: onnx.node('ReduceMax', [shares], { axes: { ints: [1] }, keepdims: { int: 0 } }),
     };
   }),
+  resizeTaps: lower(ops.resizeTaps, ({ residual, ...maps }, attributes, onnx, { y }) => {
+    const { kernel, dilation } = attributes;
+    const [batch, height, width, channels] = y.shape as [number, number, number, number];
+    const taps = kernel ** 2;
+    const padding = (dilation * (kernel - 1)) / 2;
+    // A convolution of each channel with as many filters as there are taps, each of which is that tap alone.
+    const filter = Array.from({ length: channels * taps }, (_, row) =>
+      Array.from({ length: taps }, (_, tap) => (row % taps === tap ? 1 : 0)),
+    );
+    const filters = onnx.node('Reshape', [
+      onnx.matrix(filter),
+      onnx.integers([channels, taps, kernel, kernel]),
+    ]);
+    const sums = Object.values(maps).map((map) => {
+      const resized = resize(onnx, map, attributes);
+      const split = onnx.node('Reshape', [resized, onnx.integers([batch, taps, channels, height, width])]);
+      const byChannel = onnx.node('Transpose', [split], { perm: { ints: [0, 2, 1, 3, 4] } });
+      const x = onnx.node('Reshape', [byChannel, onnx.integers([batch, channels * taps, height, width])]);
+      return onnx.node('Conv', [x, filters], {
+        kernel_shape: { ints: [kernel, kernel] },
+        pads: { ints: [padding, padding, padding, padding] },
+        dilations: { ints: [dilation, dilation] },
+        group: { int: channels },
+      });
+    });
+    const sum = sums.reduce((a, b) => onnx.node('Add', [a, b]));
+    return { y: applyEpilogue(onnx, sum, attributes, residual) };
+  }),
 } satisfies Record<ops.InferenceOperationName, Lowering>;

@@ -82,6 +82,35 @@ struct ResizeBilinear {
   float* keptRows;         // scratch of one thread: (2, tileWidth, channels)
 };
 
+/// One of the small maps of resizeTaps: its products with each tap of the filter.
+struct TapMap {
+  std::int64_t height, width;
+  const BilinearTap *rows, *columns;  // (outputHeight), (outputWidth)
+  Source z;                           // (height, width, kernel², channels) of each image
+};
+
+/// A term of a sum: a row of channels.
+struct WeightedRow {
+  const void* row;
+  float weight;
+};
+
+struct ResizeTaps {
+  DataType type;
+  std::int64_t outputHeight, outputWidth, channels;
+  std::int64_t kernel, dilation;
+  const TapMap* maps;
+  std::int64_t mapCount;
+  Source residual;
+  Target y;
+  Epilogue epilogue;
+  std::int64_t tileWidth, tileChannels;  // of what is made of mixed rows that stay in the cache
+  std::int64_t mixedColumns;             // of a map, at most, for a tile and a column of taps
+  // Scratch of one thread.
+  float* mixedRows;    // (maps, kernel, mixedColumns, tileChannels)
+  WeightedRow* terms;  // 2 · kernel · maps
+};
+
 struct ResizeBilinearGradient {
   std::int64_t height, width, outputHeight, outputWidth, channels;  // of x, and the outputs' of y
   const BilinearTap* rows;                                          // (outputHeight)
@@ -287,6 +316,7 @@ struct Kernels {
   /// Channels of one output pixel (counted over the batch).
   void (*adaptiveAveragePool2d)(const AdaptiveAveragePool2d&, std::int64_t pixel, Range channels);
   void (*resizeBilinear)(const ResizeBilinear&, Range rows);
+  void (*resizeTaps)(const ResizeTaps&, Range rows);
   /// Rows of the batch's dx, as for the other gradients on rows.
   void (*resizeBilinearGradient)(const ResizeBilinearGradient&, Range rows);
   void (*maxPool2dGradient)(const MaxPool2dGradient&, Range rows);

@@ -10,6 +10,7 @@ const Kernels kernels = {
     .maxPool2d = maxPool2d,
     .adaptiveAveragePool2d = adaptiveAveragePool2d,
     .resizeBilinear = resizeBilinear,
+    .resizeTaps = resizeTaps,
     .resizeBilinearGradient = resizeBilinearGradient,
     .maxPool2dGradient = maxPool2dGradient,
     .adaptiveAveragePool2dGradient = adaptiveAveragePool2dGradient,

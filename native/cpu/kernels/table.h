@@ -12,6 +12,7 @@ void cast(const Cast&, Range pixels);
 void maxPool2d(const MaxPool2d&, Range rows);
 void adaptiveAveragePool2d(const AdaptiveAveragePool2d&, std::int64_t pixel, Range channels);
 void resizeBilinear(const ResizeBilinear&, Range rows);
+void resizeTaps(const ResizeTaps&, Range rows);
 void resizeBilinearGradient(const ResizeBilinearGradient&, Range rows);
 void maxPool2dGradient(const MaxPool2dGradient&, Range rows);
 void adaptiveAveragePool2dGradient(const AdaptiveAveragePool2dGradient&, Range rows);
