@@ -1,8 +1,8 @@
-import { bool, int } from '../ir/attributes.js';
+import { bool, int, oneOf } from '../ir/attributes.js';
 import { defineOp, notDifferentiable, requireShape } from '../ir/op.js';
 import { elementCount, formatType } from '../ir/tensor-type.js';
 import { epilogueAttributes } from './epilogue.js';
-import { nhwc, requireFloat, requirePositive, requireSameType } from './shapes.js';
+import { nhwc, requirePositive, requireSameType } from './shapes.js';
 
 /**
  * The second half of a convolution of resized maps, whose products with the filter were made at the maps' own sizes. Each of a
@@ -26,27 +26,29 @@ export const resizeTaps = defineOp({
     dilation: int,
     alignCorners: bool,
     ...epilogueAttributes,
+    /** Of y and the residual; the maps are small and stay exact. */
+    outputType: oneOf('FloatType', ['float32', 'bfloat16']),
   },
   facts: {
+    exactInputs: ['a', 'b', 'c', 'd', 'e', 'f'],
     epilogue: { residual: true, activation: true },
     inPlaceOf: 'residual',
     readsSlices: ['a', 'b', 'c', 'd', 'e', 'f', 'residual'],
     writesSlices: true,
   },
-  infer({ residual, ...maps }, { height, width, kernel, dilation }) {
+  infer({ residual, ...maps }, { height, width, kernel, dilation, outputType }) {
     requirePositive({ height, width, kernel, dilation });
     requireShape(kernel % 2 === 1, () => `needs an odd kernel, got ${kernel}`);
     const [batch, , , channels] = nhwc(maps.a, 'a');
-    requireFloat(maps.a, 'a');
     for (const [name, z] of Object.entries(maps))
       requireShape(
-        z.dataType === maps.a.dataType &&
+        z.dataType === 'float32' &&
           z.shape[0] === batch &&
           nhwc(z, name)[3] === channels &&
           channels % kernel ** 2 === 0,
-        () => `needs ${name} as (N, h, w, ${kernel ** 2} · C), got ${formatType(z)}`,
+        () => `needs ${name} as float32 (${batch}, h, w, ${kernel ** 2} · C), got ${formatType(z)}`,
       );
-    const y = { ...maps.a, shape: [batch, height, width, channels / kernel ** 2] };
+    const y = { dataType: outputType, shape: [batch, height, width, channels / kernel ** 2] };
     requireSameType(y, residual, 'y and residual');
     return { y };
   },

@@ -186,7 +186,12 @@ export const ops = {
   /** {@link specs.resizeArgmax} */
   resizeArgmax: operation(specs.resizeArgmax, { alignCorners: false, labelType: 'uint8' }),
   /** {@link specs.resizeTaps} */
-  resizeTaps: operation(specs.resizeTaps, { dilation: 1, alignCorners: false, ...noActivation }),
+  resizeTaps: operation(specs.resizeTaps, {
+    dilation: 1,
+    alignCorners: false,
+    outputType: 'float32',
+    ...noActivation,
+  }),
   /** {@link specs.normalizeImage} */
   normalizeImage: operation(specs.normalizeImage, { reverseChannels: false, outputType: 'float32' }),
 } as const;

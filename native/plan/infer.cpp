@@ -108,7 +108,8 @@ std::vector<TensorType> infer(const ResizeTapsAttributes& a, Inputs in) {
                 map->channels() == first.channels(),
             "expected maps that differ in height and width alone", first, *map);
   }
-  const TensorType y = nhwc(first.dataType, first.shape[0], a.height, a.width, first.channels() / taps);
+  const TensorType y =
+      nhwc(dataTypeOf(a.outputType), first.shape[0], a.height, a.width, first.channels() / taps);
   requireResidual(in.back(), y);
   return {y};
 }

@@ -13,7 +13,7 @@
 namespace ocrnet {
 
 inline constexpr std::uint32_t kPlanFormatVersion = 2;
-inline constexpr std::uint32_t kSchemaFingerprint = 0xe37c71c8;
+inline constexpr std::uint32_t kSchemaFingerprint = 0xe3fc0f7c;
 
 enum class Opcode : std::uint32_t {
   normalizeImage,
@@ -162,6 +162,7 @@ struct ResizeTapsAttributes {
   bool alignCorners;
   Activation activation;
   float negativeSlope;
+  FloatType outputType;
 };
 
 /// tensors one behind the other
@@ -436,7 +437,7 @@ inline const std::vector<OpSchema>& opSchemas() {
      {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"labelType", 2}},
      -1, {-1, -1}, {false}, false, false},
     {"resizeTaps", {"a", "b", "c", "d", "e", "f", "residual"}, 1, {"y"},
-     {{"height", 0}, {"width", 0}, {"kernel", 0}, {"dilation", 0}, {"alignCorners", 2}, {"activation", 4}, {"negativeSlope", -1}},
+     {{"height", 0}, {"width", 0}, {"kernel", 0}, {"dilation", 0}, {"alignCorners", 2}, {"activation", 4}, {"negativeSlope", -1}, {"outputType", 2}},
      6, {-1}, {true, true, true, true, true, true, true}, true, false},
     {"join", {}, 0, {"y"},
      {},
@@ -545,7 +546,7 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
     case Opcode::resizeArgmax:
       return ResizeArgmaxAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), words[2] != 0, static_cast<LabelType>(words[3])};
     case Opcode::resizeTaps:
-      return ResizeTapsAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), static_cast<std::int32_t>(words[3]), words[4] != 0, static_cast<Activation>(words[5]), std::bit_cast<float>(words[6])};
+      return ResizeTapsAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), static_cast<std::int32_t>(words[3]), words[4] != 0, static_cast<Activation>(words[5]), std::bit_cast<float>(words[6]), static_cast<FloatType>(words[7])};
     case Opcode::join:
       return JoinAttributes{};
     case Opcode::batchNormTraining:

@@ -237,6 +237,7 @@ const cases: readonly Case[] = [
         dilation: 2,
         alignCorners,
         ...activated(alignCorners ? 'none' : 'relu'),
+        outputType: 'float32',
       },
     }),
   ),

@@ -278,7 +278,7 @@ def sums_of_taps():
             inputs["residual"] = random(f"{name} residual", batch, height, width, channels) * np.float32(4)
             total = total + nchw(inputs["residual"])
         attributes = {"height": height, "width": width, "kernel": kernel, "dilation": dilation}
-        attributes = {**attributes, "alignCorners": align_corners, **after}
+        attributes = {**attributes, "alignCorners": align_corners, **after, "outputType": "float32"}
         yield case(name, "resizeTaps", inputs, attributes, {"y": nhwc(activate(total, after))})
 
 

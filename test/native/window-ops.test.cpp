@@ -157,7 +157,7 @@ void resizeTapsMatches(const Configuration& c) {
       std::vector<Values> values;
       for (const auto& [h, w] : maps) {
         shapes.push_back({batch, h, w, kernel * kernel * channels});
-        values.push_back(randomValues(c.type, shapes.back()));
+        values.push_back(randomValues(DataType::float32, shapes.back()));
       }
       const Values residual = randomValues(c.type, outputShape);
       for (const int mode : {0, 1, 2}) {  // no residual, a residual, in its place
@@ -179,9 +179,11 @@ void resizeTapsMatches(const Configuration& c) {
             });
         OpRunner runner(
             cpu::resizeTapsOp, Opcode::resizeTaps,
-            ResizeTapsAttributes{height, width, kernel, dilation, alignCorners, activation, kSlope});
+            ResizeTapsAttributes{height, width, kernel, dilation, alignCorners, activation, kSlope,
+                                 c.type == DataType::float32 ? FloatType::float32 : FloatType::bfloat16});
         for (std::size_t map = 0; map < 6; ++map) {
-          map < maps.size() ? runner.input(c.type, shapes[map], values[map], c.gap) : runner.absentInput();
+          map < maps.size() ? runner.input(DataType::float32, shapes[map], values[map], c.gap)
+                            : runner.absentInput();
         }
         mode == 0 ? runner.absentInput() : runner.input(c.type, outputShape, residual, 2 * c.gap);
         mode == 2 ? runner.outputInPlaceOf(6) : runner.output(c.type, outputShape, 3 * c.gap);

@@ -86,17 +86,18 @@ struct ResizeBilinear {
 struct TapMap {
   std::int64_t height, width;
   const BilinearTap *rows, *columns;  // (outputHeight), (outputWidth)
-  Source z;                           // (height, width, kernel², channels) of each image
+  const float* z;                     // (height, width, kernel², channels) of each image
+  std::int64_t stride;                // from pixel to pixel
 };
 
 /// A term of a sum: a row of channels.
 struct WeightedRow {
-  const void* row;
+  const float* row;
   float weight;
 };
 
 struct ResizeTaps {
-  DataType type;
+  DataType outputType;  // of y and the residual
   std::int64_t outputHeight, outputWidth, channels;
   std::int64_t kernel, dilation;
   const TapMap* maps;

@@ -14,9 +14,8 @@ constexpr int kBlockVectors = 4;
 
 /// finish(channel, Σ weight · row, lanes) for each vector of channels. Blocks of vectors, so that the list is
 /// walked seldom.
-template <class T, class Finish>
+template <class Finish>
 void sumTerms(const WeightedRow* terms, std::int64_t count, std::int64_t channels, const Finish& finish) {
-  const auto row = [&](std::int64_t term) { return static_cast<const T*>(terms[term].row); };
   std::int64_t c = 0;
   for (; c + kBlockVectors * kLanes <= channels; c += kBlockVectors * kLanes) {
     Vec sums[kBlockVectors];
@@ -24,7 +23,7 @@ void sumTerms(const WeightedRow* terms, std::int64_t count, std::int64_t channel
     for (std::int64_t term = 0; term < count; ++term) {
       const Vec weight = broadcast(terms[term].weight);
       for (int v = 0; v < kBlockVectors; ++v) {
-        sums[v] = fma(weight, load(row(term) + c + v * kLanes, Whole{}), sums[v]);
+        sums[v] = fma(weight, load(terms[term].row + c + v * kLanes, Whole{}), sums[v]);
       }
     }
     for (int v = 0; v < kBlockVectors; ++v) finish(c + v * kLanes, sums[v], Whole{});
@@ -32,7 +31,7 @@ void sumTerms(const WeightedRow* terms, std::int64_t count, std::int64_t channel
   eachVector(channels - c, [&](std::int64_t i, auto lanes) {
     Vec sum = zero();
     for (std::int64_t term = 0; term < count; ++term) {
-      sum = fma(broadcast(terms[term].weight), load(row(term) + c + i, lanes), sum);
+      sum = fma(broadcast(terms[term].weight), load(terms[term].row + c + i, lanes), sum);
     }
     finish(c + i, sum, lanes);
   });
@@ -44,10 +43,9 @@ class Tile {
   Tile(const ResizeTaps& r, std::int64_t row, Range columns, Range channels)
       : r_(r), row_(row), columns_(columns), channels_(channels) {}
 
-  template <class T>
   void mixRows() const {
     for (std::int64_t map = 0; map < r_.mapCount; ++map) {
-      for (std::int64_t tap = 0; tap < r_.kernel; ++tap) mixRows<T>(r_.maps[map], tap, mixed(map, tap));
+      for (std::int64_t tap = 0; tap < r_.kernel; ++tap) mixRows(r_.maps[map], tap, mixed(map, tap));
     }
   }
 
@@ -58,7 +56,7 @@ class Tile {
       T* const y = static_cast<T*>(r_.y.data) + pixel * r_.y.stride + channels_.first;
       const T* const added = static_cast<const T*>(r_.residual.data) +
                              (residual ? pixel * r_.residual.stride + channels_.first : 0);
-      sumTerms<float>(r_.terms, count, channels_.size(), [&](std::int64_t c, Vec sum, auto lanes) {
+      sumTerms(r_.terms, count, channels_.size(), [&](std::int64_t c, Vec sum, auto lanes) {
         if constexpr (residual) sum = add(sum, load(added + c, lanes));
         store(y + c, activate(sum), lanes);
       });
@@ -82,7 +80,6 @@ class Tile {
     return {map.columns[inside].first, map.columns[insideEnd - 1].second + 1};
   }
 
-  template <class T>
   void mixRows(const TapMap& map, std::int64_t tapColumn, float* to) const {
     const std::int64_t image = row_ / r_.outputHeight, imageRow = row_ % r_.outputHeight;
     const Range columns = sources(map, tapColumn);
@@ -94,17 +91,15 @@ class Tile {
       const std::int64_t channel = (tapRow * r_.kernel + tapColumn) * r_.channels + channels_.first;
       const auto source = [&](std::int64_t sourceRow) {
         const std::int64_t pixel = (image * map.height + sourceRow) * map.width + columns.first;
-        return static_cast<const T*>(map.z.data) + pixel * map.z.stride + channel;
+        return map.z + pixel * map.stride + channel;
       };
       r_.terms[count++] = {source(tap.first), 1 - tap.weight};
       r_.terms[count++] = {source(tap.second), tap.weight};
     }
     for (std::int64_t column = columns.first; column < columns.end; ++column, to += r_.tileChannels) {
-      sumTerms<T>(r_.terms, count, channels_.size(),
-                  [&](std::int64_t c, Vec sum, auto lanes) { store(to + c, sum, lanes); });
-      for (std::int64_t term = 0; term < count; ++term) {
-        r_.terms[term].row = static_cast<const T*>(r_.terms[term].row) + map.z.stride;
-      }
+      sumTerms(r_.terms, count, channels_.size(),
+               [&](std::int64_t c, Vec sum, auto lanes) { store(to + c, sum, lanes); });
+      for (std::int64_t term = 0; term < count; ++term) r_.terms[term].row += map.stride;
     }
   }
 
@@ -141,14 +136,14 @@ void eachTile(std::int64_t extent, std::int64_t step, const Body& body) {
 }  // namespace
 
 void resizeTaps(const ResizeTaps& r, Range rows) {
-  withFloatType(r.type, [&](auto type) {
+  withFloatType(r.outputType, [&](auto type) {
     using T = decltype(type);
     withActivation(r.epilogue, [&](auto activate) {
       for (std::int64_t row = rows.first; row < rows.end; ++row) {
         eachTile(r.outputWidth, r.tileWidth, [&](Range columns) {
           eachTile(r.channels, r.tileChannels, [&](Range channels) {
             const Tile tile(r, row, columns, channels);
-            tile.mixRows<T>();
+            tile.mixRows();
             if (r.residual.data) return tile.sumColumns<true, T>(activate);
             tile.sumColumns<false, T>(activate);
           });

@@ -90,7 +90,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
   const TensorInfo& y = *step.output(0);
   const std::vector<Map> maps = findMaps(step);
   const Tiling tile = tiling(step, maps);
-  const ResizeTaps resize{.type = y.dataType,
+  const ResizeTaps resize{.outputType = y.dataType,
                           .outputHeight = y.shape[1],
                           .outputWidth = y.shape[2],
                           .channels = y.channels(),
@@ -111,11 +111,8 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
     std::vector<TapMap> sources;
     for (const Map& map : maps) {
-      sources.push_back({map.height,
-                         map.width,
-                         map.rows.data(),
-                         map.columns.data(),
-                         {memory.inputs[map.input], map.stride}});
+      sources.push_back({map.height, map.width, map.rows.data(), map.columns.data(),
+                         memory.in<float>(map.input), map.stride});
     }
     parallel(threads, rows, 1, [&](Range range, int thread) {
       std::byte* const own = memory.scratch + thread * scratch.bytes;
