@@ -6,6 +6,7 @@ import type { CommandContext } from './context.js';
 
 export interface AblateFlags {
   readonly data?: string;
+  readonly recipe?: string;
   readonly out: string;
   readonly seeds?: readonly number[];
   readonly set?: readonly string[];
@@ -20,11 +21,12 @@ export async function ablate(
   flags: AblateFlags,
   { terminal, signal }: CommandContext,
 ): Promise<void> {
-  const { data, out, seeds, set, json = false, ...runtime } = flags;
+  const { data, recipe, out, seeds, set, json = false, ...runtime } = flags;
   await mkdir(out, { recursive: true });
   await using device = await openDevice(runtime);
   const table = await runAblation(name, {
     ...(data !== undefined && { data }),
+    ...(recipe !== undefined && { recipe }),
     ...(seeds && { seeds }),
     ...(set && { set }),
     folder: out,

@@ -22,7 +22,7 @@ import {
 /** Runs `ocrnet` with these arguments; never throws. The result is the process's exit code. */
 export async function runCommandLine(args: readonly string[], context: CommandContext): Promise<number> {
   let exitCode: number = exitCodes.success;
-  const program = describeCommands(context, (code) => {
+  const program = describeCommands(context, await listsFor(args), (code) => {
     exitCode = code;
   });
   try {
@@ -33,8 +33,20 @@ export async function runCommandLine(args: readonly string[], context: CommandCo
   }
 }
 
+/** What the help of commands lists, read only where help is called for. */
+interface Lists {
+  readonly recipes: string;
+  readonly tables: string;
+}
+
+async function listsFor(args: readonly string[]): Promise<Lists> {
+  if (!args.some((arg) => ['help', '--help', '-h'].includes(arg))) return { recipes: '', tables: '' };
+  const { recipeHelp, tableHelp } = await import('./recipe-help.js');
+  return { recipes: recipeHelp(), tables: tableHelp() };
+}
+
 /** The commands; what runs them is loaded when it is called for, so that `--help` is quick and `doctor` always starts. */
-function describeCommands(context: CommandContext, exitWith: (code: number) => void): Command {
+function describeCommands(context: CommandContext, lists: Lists, exitWith: (code: number) => void): Command {
   const program = new Command('ocrnet')
     .description('Semantic segmentation with object-contextual representations.')
     .version(version)
@@ -94,7 +106,10 @@ function describeCommands(context: CommandContext, exitWith: (code: number) => v
   program
     .command('train')
     .description('train a network as a recipe says; writes the model, a report, a log and checkpoints')
-    .argument('<recipe>', 'one that ocrnet brings (scenes, small, camvid, …), or a .yaml file')
+    .argument(
+      '<recipe>',
+      'one that ocrnet brings (scenes, small, camvid, …; table-2/ppm, …), or a .yaml file',
+    )
     .option('--data <dir>', 'data set: a folder with images/SPLIT, labels/SPLIT and dataset.yaml')
     .requiredOption('--out <dir>', 'folder of the training')
     .option('--resume', 'go on with the training in that folder')
@@ -102,6 +117,7 @@ function describeCommands(context: CommandContext, exitWith: (code: number) => v
     .addOption(deviceOption())
     .addOption(threadsOption())
     .option('--json', 'print one JSON document')
+    .addHelpText('after', lists.recipes)
     .action(async (recipe, flags) => {
       const { train } = await import('./train.js');
       exitWith(await train(recipe, flags, context));
@@ -112,8 +128,12 @@ function describeCommands(context: CommandContext, exitWith: (code: number) => v
     .description(
       'train the rows of one of the paper’s tables with one budget and several seeds; writes the table',
     )
-    .argument('<table>', 'figure-1')
+    .argument('<table>', 'a table of the paper: table-1, figure-1, …')
     .option('--data <dir>', 'data set: a folder with images/SPLIT, labels/SPLIT and dataset.yaml')
+    .option(
+      '--recipe <recipe>',
+      'what the rows are trained by, a name or a .yaml file (default: ablation, a small network and few steps)',
+    )
     .requiredOption(
       '--out <dir>',
       'folder of the trainings and the table; what is done there is not repeated',
@@ -123,6 +143,7 @@ function describeCommands(context: CommandContext, exitWith: (code: number) => v
     .addOption(deviceOption())
     .addOption(threadsOption())
     .option('--json', 'print one JSON document')
+    .addHelpText('after', lists.tables)
     .action(async (table, flags) => {
       const { ablate } = await import('./ablate.js');
       await ablate(table, flags, context);

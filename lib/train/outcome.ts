@@ -8,6 +8,7 @@ import { writeReport } from '../report/write-report.js';
 import { evaluateModel } from '../serve/evaluate-model.js';
 import type { Model } from '../serve/model.js';
 import { type Recipe, recipeText } from './recipe.js';
+import { networkName } from './recipe-network.js';
 
 // What a training has come to: measured while it runs, and shown when it is over.
 
@@ -56,7 +57,7 @@ export async function writeTrainingReport(folder: string, outcome: Outcome): Pro
     }
   await writeReport(join(folder, 'report.html'), {
     title: recipe.name,
-    model: typeof recipe.model === 'string' ? recipe.model : recipe.name,
+    model: networkName(recipe),
     data,
     recipe: recipeText(recipe),
     classes: split.classes,

@@ -3,10 +3,14 @@ import { OcrnetError } from '../errors.js';
 import type { Parameter, StatePart } from '../ir/graph.js';
 import { elementCount } from '../ir/tensor-type.js';
 import type { ParameterRange } from '../optim/index.js';
+import { contextPrefix, hasPrefix } from './parameter-prefix.js';
 
 /** How parameters are told apart in training. */
 export interface ParameterGroups {
-  /** Times the learning rate, for parameters whose name starts with the prefix; the longest prefix counts. */
+  /**
+   * Times the learning rate, for parameters whose name starts with the prefix; the longest prefix counts. `context` means all
+   * that are not the backbone's.
+   */
   readonly learningRateScales?: Readonly<Record<string, number>>;
   /** Whether vectors (the weights and biases of batch norms, biases) decay too, as in the published recipes. By default so. */
   readonly decayVectors?: boolean;
@@ -44,7 +48,7 @@ export class ParameterArena {
     const isTrained = ({ source }: Parameter) => source.kind === 'stored' && source.trainable;
     const trained = stored.filter(isTrained);
     for (const prefix of Object.keys(groups.learningRateScales ?? {}))
-      if (!trained.some(({ name }) => name.startsWith(prefix)))
+      if (!trained.some(({ name }) => hasPrefix(name, prefix)))
         throw new OcrnetError('INVALID_ARGUMENT', `No parameter starts with "${prefix}"`, {
           expected: `a prefix of names as ${trained[0]?.name ?? 'none'}`,
           received: prefix,
@@ -67,8 +71,10 @@ interface Grouping {
 }
 
 function groupingOf({ learningRateScales = {}, decayVectors = true }: ParameterGroups): Grouping {
-  const prefixes = Object.entries(learningRateScales).sort(([a], [b]) => b.length - a.length);
-  const scaleOf = ({ name }: Parameter) => prefixes.find(([prefix]) => name.startsWith(prefix))?.[1] ?? 1;
+  // What names a part of the context says more than what names all of it.
+  const detail = (prefix: string) => (prefix === contextPrefix ? 0 : prefix.length);
+  const prefixes = Object.entries(learningRateScales).sort(([a], [b]) => detail(b) - detail(a));
+  const scaleOf = ({ name }: Parameter) => prefixes.find(([prefix]) => hasPrefix(name, prefix))?.[1] ?? 1;
   const decays = ({ value }: Parameter) => decayVectors || value.type.shape.length > 1;
   return { scaleOf, decays, keyOf: (parameter) => `${scaleOf(parameter)} ${decays(parameter)}` };
 }

@@ -1,5 +1,7 @@
 import type { z } from 'zod';
 import { describe, OcrnetError } from '../errors.js';
+import { backboneSchema } from '../models/backbones/index.js';
+import { contextSchema } from '../models/contexts/index.js';
 import { segmenterSchema } from '../models/segmenter.js';
 import { suggest } from '../nearest.js';
 import { isMapping, type Layer, type Mapping } from './recipe-file.js';
@@ -102,11 +104,18 @@ function shapeOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$ZodTy
   return def.type === 'object' ? (def.shape as Readonly<Record<string, z.core.$ZodType>>) : undefined;
 }
 
+const checkedKeys: Readonly<Record<string, z.core.$ZodType>> = {
+  model: segmenterSchema,
+  backbone: backboneSchema,
+  context: contextSchema,
+};
+
 function childOf(schema: z.core.$ZodType, key: PropertyKey): z.core.$ZodType[] {
   const { def } = (schema as z.core.$ZodTypes)._zod;
   if (def.type === 'array') return [def.element as z.core.$ZodType];
   const child = shapeOf(schema)?.[key as string];
-  // The one key that a function checks.
-  if (child && (child as z.core.$ZodTypes)._zod.def.type === 'pipe') return [segmenterSchema];
+  // The keys that functions check.
+  const checked = schema === recipeSchema && checkedKeys[key as string];
+  if (checked) return [checked];
   return child ? [child] : [];
 }

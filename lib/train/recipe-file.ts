@@ -1,13 +1,21 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isNode, LineCounter, parseDocument } from 'yaml';
 import { describe, invalidArgument, OcrnetError } from '../errors.js';
 import { unreadable } from '../files.js';
 import { suggest } from '../nearest.js';
+import {
+  configurationNames,
+  findConfiguration,
+  isConfiguration,
+  tableNames,
+  tablePath,
+} from './paper-tables.js';
 
 // A recipe is a pile of layers: the files that it extends, the oldest first, its own file, settings of the command line. A
-// layer remembers where it comes from, so that an error in the whole can name the line that brought it in.
+// configuration of the paper is the pile of its recipe and a layer of its own. A layer remembers where it comes from, so that an
+// error in the whole can name the line that brought it in.
 
 export interface Layer {
   /** A file, or a setting as it was typed. */
@@ -23,29 +31,52 @@ export type Mapping = Readonly<Record<string, unknown>>;
 const folder = fileURLToPath(new URL('../../recipes', import.meta.url));
 const ending = /\.ya?ml$/;
 
-/** The recipes that ocrnet brings. */
-export function recipeNames(): string[] {
-  return readdirSync(folder)
+/** The recipes that ocrnet brings as files. */
+const fileNames = (): string[] =>
+  readdirSync(folder)
     .filter((file) => ending.test(file))
     .map((file) => file.replace(ending, ''))
     .sort();
-}
+
+/** The recipes that ocrnet brings: files, then the configurations of the paper's tables, as `table-1/da-scheme`. */
+export const recipeNames = (): string[] => [...fileNames(), ...configurationNames()];
 
 /** The files of a recipe, what it extends before itself. */
-export function layersOf(nameOrPath: string): Layer[] {
-  return extendedLayers(
-    pathOf(nameOrPath, process.cwd(), (expected) => invalidArgument('recipe', expected, nameOrPath)),
-    [],
+export const layersOf = (nameOrPath: string): Layer[] =>
+  layersFrom(nameOrPath, process.cwd(), (expected) => invalidArgument('recipe', expected, nameOrPath), []);
+
+/** Of a name of {@link recipeNames}, or a path from `from`; a path has an ending or a separator. */
+function layersFrom(
+  nameOrPath: string,
+  from: string,
+  refuse: (expected: string) => OcrnetError,
+  users: readonly string[],
+): Layer[] {
+  const path = resolve(from, nameOrPath);
+  if (ending.test(nameOrPath)) return extendedLayers(path, users);
+  // A folder may have a configuration's name: its training's.
+  if (isConfiguration(nameOrPath) && !(existsSync(path) && statSync(path).isFile())) {
+    const orPath = (expected: string) => refuse(`${expected}, or the path of a .yaml file`);
+    const { name, table, recipe, set } = findConfiguration(nameOrPath, orPath);
+    return [...layersFrom(recipe, from, refuse, users), valueLayer({ name, ...set }, tablePath(table))];
+  }
+  if (/[/\\]/.test(nameOrPath)) return extendedLayers(path, users);
+  const names = fileNames();
+  if (names.includes(nameOrPath)) return extendedLayers(join(folder, `${nameOrPath}.yaml`), users);
+  const rows = configurationNames().filter((name) => name.startsWith(`${nameOrPath}/`));
+  if (rows.length > 0) throw refuse(`a row of ${nameOrPath}: ${rows.join(', ')}`);
+  throw refuse(
+    `${suggest('a known name', nameOrPath, [...names, ...tableNames()])}, or the path of a .yaml file`,
   );
 }
 
-/** A name of {@link recipeNames}, or a path from `from`; a path has an ending or a separator. */
-function pathOf(nameOrPath: string, from: string, refuse: (expected: string) => OcrnetError): string {
-  if (ending.test(nameOrPath) || /[/\\]/.test(nameOrPath)) return resolve(from, nameOrPath);
-  const names = recipeNames();
-  if (names.includes(nameOrPath)) return join(folder, `${nameOrPath}.yaml`);
-  throw refuse(`${suggest('a known name', nameOrPath, names)}, or the path of a .yaml file`);
-}
+/** Part of a recipe that has no file of its own. */
+export const valueLayer = (value: Mapping, source: string): Layer => ({
+  source,
+  isSetting: false,
+  value,
+  locate: () => source,
+});
 
 function extendedLayers(path: string, users: readonly string[]): Layer[] {
   if (users.includes(path))
@@ -64,7 +95,7 @@ function extendedLayers(path: string, users: readonly string[]): Layer[] {
       received: describe(base),
     });
   if (typeof base !== 'string') throw refuse('the name or path of a recipe');
-  return [...extendedLayers(pathOf(base, dirname(path), refuse), [...users, path]), { ...layer, value }];
+  return [...layersFrom(base, dirname(path), refuse, [...users, path]), { ...layer, value }];
 }
 
 function readLayer(path: string): Layer {
@@ -145,13 +176,16 @@ export function merge(layers: readonly Mapping[]): Mapping {
 
 // Mappings of which there are several forms: half of one and half of another makes none. Some say by their kind which form they
 // are, others by their keys.
-const kinds: readonly string[] = ['optimiser', 'model.backbone', 'model.context'];
+const kinds: readonly string[] = ['optimiser', 'model.backbone', 'model.context', 'context'];
 const forms: readonly string[] = ['augment.scale', 'augment.resize'];
+/** A kind alone means the same as a mapping with nothing else. */
+const namedByKind: readonly string[] = ['context'];
 
 function mergeMappings(below: Mapping, above: Mapping, path: string): Mapping {
   const merged: Record<string, unknown> = { ...below };
-  for (const [key, value] of Object.entries(above)) {
+  for (const [key, given] of Object.entries(above)) {
     const at = path === '' ? key : `${path}.${key}`;
+    const value = namedByKind.includes(at) && typeof given === 'string' ? { kind: given } : given;
     const before = Object.hasOwn(below, key) ? below[key] : undefined;
     if (value === null) delete merged[key];
     else if (isMapping(value)) {

@@ -1,10 +1,8 @@
 import { z } from 'zod';
 import { weightMethods } from '../data/class-weights.js';
 import { knownDatasets } from '../data/datasets/index.js';
-import { OcrnetError } from '../errors.js';
 import { ocrForms } from '../models/contexts/object-context.js';
-import { modelConfig } from '../models/registry.js';
-import { type SegmenterConfig, segmenterSchema } from '../models/segmenter.js';
+import { checkBackbone, checkModel } from './recipe-network.js';
 
 /**
  * A recipe's keys, their bounds and defaults. What a key's error says is what is expected there, so that recipe-error.ts can
@@ -150,9 +148,15 @@ export const recipeSchema = z.strictObject({
   model: z.unknown().transform(checkModel),
   /** Of the OCR module of a named network; that of its published weights unless told. */
   form: oneOf(ocrForms).exactOptional(),
+  /** Instead of the model's own: a name of the registry, or a whole configuration. */
+  backbone: z.unknown().transform(checkBackbone).exactOptional(),
+  /** Instead of the model's own: a kind, and fields of it. */
+  context: z
+    .looseObject({ kind: text('the kind of a context').exactOptional() }, 'a kind, or { kind, … }')
+    .exactOptional(),
   /** A weights file to start from; otherwise random parameters. */
   pretrained: text('a path').exactOptional(),
-  /** Parameters that stay random: heads that have another shape in that file. */
+  /** Parameters that stay random, as heads that have another shape in that file; `context` is all that is not the backbone. */
   pretrainedIgnore: prefixes('a list of prefixes of parameter names').default([]),
   data: dataSchema.prefault({}),
   crop: z.strictObject({ height: size, width: size }).default({ height: 512, width: 512 }),
@@ -202,31 +206,3 @@ export const recipeSchema = z.strictObject({
   evaluation: evaluationSchema.prefault({}),
   checkpoints: z.strictObject({ every: integer(1).default(500), keep: integer(1).default(3) }).prefault({}),
 });
-
-/** A network without the number of its classes. */
-export type NetworkConfig = Omit<SegmenterConfig, 'classes'>;
-
-function checkModel(value: unknown, context: z.RefinementCtx): string | NetworkConfig {
-  const refuse = (expected: string, path: PropertyKey[] = []) => {
-    context.addIssue({ code: 'custom', message: expected, path });
-    return z.NEVER;
-  };
-  if (typeof value === 'string') {
-    try {
-      modelConfig(value);
-      return value;
-    } catch (error) {
-      return refuse((error instanceof OcrnetError && error.expected) || 'a known name');
-    }
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return refuse('the name of a network, or its configuration');
-  if ('classes' in value) return refuse('no classes, for they are the data set’s', ['classes']);
-  const result = segmenterSchema.safeParse({ ...value, classes: 1 });
-  if (!result.success) {
-    for (const issue of result.error.issues) context.issues.push(issue as z.core.$ZodRawIssue);
-    return z.NEVER;
-  }
-  const { classes: _, ...network } = result.data;
-  return network;
-}

@@ -1,8 +1,7 @@
 import { stringify } from 'yaml';
-import type { z } from 'zod';
+import { ZodError, type z } from 'zod';
 import { OcrnetError } from '../errors.js';
-import { modelConfig } from '../models/registry.js';
-import { parseSegmenterConfig, type SegmenterConfig } from '../models/segmenter.js';
+import type { ContextConfig } from '../models/contexts/index.js';
 import {
   adamW,
   chain,
@@ -15,15 +14,19 @@ import {
   warmUp,
 } from '../optim/index.js';
 import { failureOf } from './recipe-error.js';
-import { type Layer, layersOf, merge, settingLayer, textLayer } from './recipe-file.js';
+import { type Layer, layersOf, merge, settingLayer, textLayer, valueLayer } from './recipe-file.js';
+import { configOf, resolveContext } from './recipe-network.js';
 import { recipeSchema } from './recipe-schema.js';
 
 /** All that decides a training save the data: validated, with every question answered. */
-export type Recipe = Omit<z.output<typeof recipeSchema>, 'evaluation'> & {
+export type Recipe = Omit<z.output<typeof recipeSchema>, 'evaluation' | 'context'> & {
   readonly evaluation: Required<z.output<typeof recipeSchema>['evaluation']>;
+  readonly context?: ContextConfig;
 };
 
 export interface RecipeOptions {
+  /** Parts of recipes, as files have them: each over what is before it, below `set`. */
+  readonly changes?: readonly Readonly<Record<string, unknown>>[];
   /** `key.path=value`, the value as YAML: each overrides what is before it. */
   readonly set?: readonly string[];
 }
@@ -35,8 +38,12 @@ export interface RecipeOptions {
  * @throws OcrnetError INVALID_DATA that names file, line and key; INVALID_ARGUMENT for an unknown name or a wrong setting;
  * FILE_NOT_FOUND, FILE_UNREADABLE
  */
-export function loadRecipe(nameOrPath: string, { set = [] }: RecipeOptions = {}): Recipe {
-  return resolveLayers([...layersOf(nameOrPath), ...set.map(settingLayer)]);
+export function loadRecipe(nameOrPath: string, { changes = [], set = [] }: RecipeOptions = {}): Recipe {
+  return resolveLayers([
+    ...layersOf(nameOrPath),
+    ...changes.map((change) => valueLayer(change, 'changes')),
+    ...set.map(settingLayer),
+  ]);
 }
 
 /** What {@link recipeText} wrote. `source` is where it was kept, for messages. */
@@ -46,26 +53,27 @@ function resolveLayers(layers: readonly Layer[]): Recipe {
   const value = merge(layers.map((layer) => layer.value));
   const result = recipeSchema.safeParse(value);
   if (!result.success) throw failureOf(result.error, value, layers);
-  const { evaluation, ...recipe } = result.data;
+  const { evaluation, context, ...recipe } = result.data;
   const { weights = recipe.average ? 'average' : 'trained' } = evaluation;
   if (weights === 'average' && !recipe.average)
     throw new OcrnetError('INVALID_ARGUMENT', `Recipe ${recipe.name}: evaluation.weights`, {
       expected: 'trained, or average: { decay, warmUp }',
       received: 'average, which is not kept',
     });
-  if (recipe.form !== undefined) configOf(recipe, 1);
-  return { ...recipe, evaluation: { ...evaluation, weights } };
+  const resolved = { ...recipe, evaluation: { ...evaluation, weights } };
+  if (!context) {
+    // Sees whether its parts fit each other.
+    configOf(recipe, 1);
+    return resolved;
+  }
+  const whole = resolveContext({ ...recipe, context });
+  if (!whole.success) throw failureOf(within(whole.error, 'context'), value, layers);
+  configOf({ ...recipe, context: whole.data }, 1);
+  return { ...resolved, context: whole.data };
 }
 
-/** The network that a recipe trains, for so many classes. */
-export function configOf({ model, form }: Pick<Recipe, 'model' | 'form'>, classes: number): SegmenterConfig {
-  if (typeof model === 'string') return modelConfig(model, { classes, ...(form && { form }) });
-  if (form === undefined) return parseSegmenterConfig({ ...model, classes });
-  throw new OcrnetError('INVALID_ARGUMENT', 'form is for named networks', {
-    expected: 'no form beside a whole configuration, which says it itself',
-    received: form,
-  });
-}
+const within = ({ issues }: z.ZodError, key: string): z.ZodError =>
+  new ZodError(issues.map((issue) => ({ ...issue, path: [key, ...issue.path] })));
 
 /** Clipping, the optimiser, the moving average, in this order. */
 export function optimiserOf({ clip, optimiser, average }: Recipe): Transform {

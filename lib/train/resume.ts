@@ -44,15 +44,31 @@ export async function loadResumedRecipe(
     });
   const given = loadRecipe(nameOrPath, { set });
   const changed = set.map(settingPath);
-  const [difference] = differences(parseRecipe(last.recipe, last.path), given).filter(
+  const difference = firstDifference(parseRecipe(last.recipe, last.path), given, changed);
+  if (!difference) return given;
+  const { key, before, now } = difference;
+  throw new OcrnetError('INVALID_ARGUMENT', `${folder} was trained with another recipe: ${key}`, {
+    expected: `${before} as before (${resume(folder)}), or \`--set ${key}=…\` to change it`,
+    received: now,
+  });
+}
+
+/** The first key in which recipes differ, their names and what was `changed` on purpose apart. */
+export function firstDifference(
+  before: Recipe,
+  now: Recipe,
+  changed: readonly (readonly string[])[] = [],
+): { readonly key: string; readonly before: string; readonly now: string } | undefined {
+  const [difference] = differences(before, now).filter(
     ({ path }) => path[0] !== 'name' && !changed.some((keys) => isWithin(keys, path) || isWithin(path, keys)),
   );
-  if (!difference) return given;
-  const key = difference.path.join('.');
-  throw new OcrnetError('INVALID_ARGUMENT', `${folder} was trained with another recipe: ${key}`, {
-    expected: `${describe(difference.before ?? 'nothing')} as before (${resume(folder)}), or \`--set ${key}=…\` to change it`,
-    received: describe(difference.now ?? 'nothing'),
-  });
+  return (
+    difference && {
+      key: difference.path.join('.'),
+      before: describe(difference.before ?? 'nothing'),
+      now: describe(difference.now ?? 'nothing'),
+    }
+  );
 }
 
 const isWithin = (path: readonly string[], other: readonly string[]): boolean =>

@@ -12,6 +12,7 @@ import { parameterGraph, type SegmenterConfig } from '../models/segmenter.js';
 import { initialiser } from '../nn/initialise.js';
 import * as ops from '../ops/index.js';
 import type { Device } from '../runtime/device.js';
+import { hasPrefix } from './parameter-prefix.js';
 import { optimiserOf, type Recipe } from './recipe.js';
 import { trainingSource } from './recipe-data.js';
 import { TrainingProgram } from './training-program.js';
@@ -84,14 +85,14 @@ function frozenBy(frozen: boolean | readonly string[]): (path: string) => boolea
 function startOf(config: SegmenterConfig, { seed, pretrained, pretrainedIgnore }: Recipe): ReadParameter {
   const random = initialiser(seed);
   if (pretrained === undefined) return random;
-  const isIgnored = (name: string) => pretrainedIgnore.some((prefix) => name.startsWith(prefix));
+  const isIgnored = (name: string) => pretrainedIgnore.some((prefix) => hasPrefix(name, prefix));
   const graph = parameterGraph(config);
   const unused = pretrainedIgnore.find(
-    (prefix) => !storedParameters(graph).some(({ name }) => name.startsWith(prefix)),
+    (prefix) => !storedParameters(graph).some(({ name }) => hasPrefix(name, prefix)),
   );
   if (unused !== undefined)
     throw new OcrnetError('INVALID_ARGUMENT', 'pretrainedIgnore names no parameter', {
-      expected: 'prefixes of names such as cls_head',
+      expected: 'prefixes of names such as cls_head, or context',
       received: unused,
     });
   const read = new Map<string, Float32Array>();

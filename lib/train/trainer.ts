@@ -16,7 +16,8 @@ import { createModel } from '../serve/load-model.js';
 import type { Model } from '../serve/model.js';
 import { CheckpointStore, restoreState, type StoredCheckpoint } from './checkpoints.js';
 import { evaluateWith, writeTrainingReport } from './outcome.js';
-import { configOf, type Recipe, recipeText, scheduleOf } from './recipe.js';
+import { type Recipe, recipeText, scheduleOf } from './recipe.js';
+import { configOf, networkName } from './recipe-network.js';
 import { loaderOf, programOf } from './setup.js';
 import type { TrainingProgram, TrainingResult } from './training-program.js';
 
@@ -133,7 +134,7 @@ export class Trainer implements AsyncDisposable {
       type: 'start',
       ...this.#now(),
       steps: this.totalSteps,
-      model: typeof recipe.model === 'string' ? recipe.model : recipe.name,
+      model: networkName(recipe),
       data: this.#parts.dataset.name,
       recipe: recipeText(recipe),
       batch: recipe.batch * recipe.accumulate,

@@ -21,6 +21,13 @@ describe('the command line', () => {
     for (const command of ['segment', 'evaluate', 'summary', 'export', 'doctor'])
       expect(help.stdout).to.include(command);
     expect((await ocrnet(['segment', '--help'])).stdout).to.include('--confidence');
+    const recipes = (await ocrnet(['train', '--help'])).stdout;
+    for (const text of [/^ {2}camvid$/m, /^ {2}table-2 +ppm, aspp, ocr$/m, /also .*@ade20k @lip/])
+      expect(recipes).to.match(text);
+    const tables = (await ocrnet(['help', 'ablate'])).stdout;
+    expect(tables)
+      .to.match(/^ {2}table-6 +coarse only, fine only, /m)
+      .and.not.to.include('table-5');
   });
 
   it('prints its help and fails where no command is given', async () => {

@@ -5,14 +5,18 @@ import { expect } from 'chai';
 import { openSafetensors } from '../../lib/checkpoint/safetensors.js';
 import { paperAugmentation } from '../../lib/data/augment/augment.js';
 import { OcrnetError } from '../../lib/errors.js';
+import { contextConfig } from '../../lib/models/contexts/defaults.js';
 import { modelConfig } from '../../lib/models/registry.js';
 import { buildSegmenter } from '../../lib/models/segmenter.js';
 import { defaultModelFile } from '../../lib/serve/default-model.js';
 import { parseDescription } from '../../lib/serve/model-file.js';
+import { configurationNames } from '../../lib/train/paper-tables.js';
 import { ParameterArena } from '../../lib/train/parameter-arena.js';
-import { configOf, loadRecipe, optimiserOf, recipeText, scheduleOf } from '../../lib/train/recipe.js';
+import { hasPrefix } from '../../lib/train/parameter-prefix.js';
+import { loadRecipe, optimiserOf, recipeText, scheduleOf } from '../../lib/train/recipe.js';
 import { openRecipeDataset, trainingSource } from '../../lib/train/recipe-data.js';
 import { recipeNames } from '../../lib/train/recipe-file.js';
+import { configOf, networkName } from '../../lib/train/recipe-network.js';
 import { recipeSchema } from '../../lib/train/recipe-schema.js';
 
 const published = ['cityscapes', 'ade20k', 'lip', 'pascal-context', 'coco-stuff'].flatMap((data) => [
@@ -45,14 +49,20 @@ describe('recipes', () => {
 
   describe('that ocrnet brings', () => {
     it('are these', () => {
-      expect(recipeNames()).to.have.members(['base', 'small', 'camvid', 'scenes', ...published]);
+      expect(recipeNames()).to.have.members([
+        ...['base', 'small', 'camvid', 'scenes', 'ablation', 'cityscapes-mobilenet-v2-ocr'],
+        ...['cityscapes-coarse-resnet101-ocr', 'cityscapes-coarse-hrnet-w48-ocr'],
+        ...published,
+        ...configurationNames(),
+      ]);
     });
 
     for (const name of recipeNames())
       it(`${name} is valid, and the same after being written`, () => {
         const recipe = loadRecipe(name);
         expect(recipe.name).to.equal(name);
-        expect(loadRecipe(write(`${name}-again.yaml`, recipeText(recipe)))).to.deep.equal(recipe);
+        const again = write(`${name.replaceAll('/', '-')}-again.yaml`, recipeText(recipe));
+        expect(loadRecipe(again)).to.deep.equal(recipe);
         expect(optimiserOf(recipe)).to.be.a('function');
         // Every prefix of parameters that it names exists.
         const { height, width } = recipe.crop;
@@ -60,7 +70,7 @@ describe('recipes', () => {
         const arena = ParameterArena.of(graph.parameters, recipe.groups);
         for (const prefix of recipe.pretrainedIgnore)
           expect(
-            arena.trained.some((one) => one.name.startsWith(prefix)),
+            arena.trained.some((one) => hasPrefix(one.name, prefix)),
             prefix,
           ).to.equal(true);
       });
@@ -199,6 +209,13 @@ describe('recipes', () => {
         ['data.kind=camvit', /data\.kind: expected one of camvid, cityscapes/],
         ['data.mix=[{scenes: {}, share: 1}]', /data\.mix\.0\.share: expected a number from 0\.001 to 0\.999/],
         ['evaluation.weights=average', /expected trained, or average: .*received average, which is not kept/],
+        ['context=pmm', /context\.kind: expected one of none, ocr, .*received "pmm"/],
+        ['context={kind: aspp, dilation: [1]}', /context\.dilation: .*did you mean dilations/],
+        ['context.channels=0', /--set context\.channels=0: context\.channels: expected/],
+        ['context=3', /context: expected a kind, or \{ kind, … \}, received 3/],
+        ['backbone=ocrnet-resnet18', /backbone: expected the name of a backbone, resnet18/],
+        ['backbone=resnet19', /backbone: .*did you mean resnet18/],
+        ['backbone={kind: resnet}', /backbone\.block: expected/],
         ['clip', /expected key\.path=value/],
         ['=3', /expected key\.path=value/],
         ['extends=camvid', /extends stands in files/],
@@ -210,6 +227,64 @@ describe('recipes', () => {
         expect(error.code, setting).to.equal('INVALID_ARGUMENT');
       }
     });
+  });
+
+  describe('name another context or backbone', () => {
+    const contextOf = (name: string, ...set: string[]) => configOf(loadRecipe(name, { set }), 3).context;
+
+    it('with the sizes of the network that they are put on', () => {
+      const { channels } = contextOf('small') as { channels: number };
+      expect(contextOf('small', 'context=ppm')).to.deep.equal(contextConfig('ppm', { channels }));
+      expect(contextOf('base', 'model=resnet18', 'context=ppm')).to.deep.equal(contextConfig('ppm'));
+      expect(configOf(loadRecipe('base', { set: ['model=resnet18', 'context=aspp'] }), 3)).to.deep.equal(
+        modelConfig('resnet18', { classes: 3, context: 'aspp' }),
+      );
+    });
+
+    it('with fields of their own over them, one by one', () => {
+      const own = contextOf('small');
+      expect(contextOf('small', 'context=ocr')).to.deep.equal(own);
+      expect(contextOf('small', 'context.keyChannels=8')).to.deep.equal({ ...own, keyChannels: 8 });
+      const scheme = contextOf('small', 'context=coarse-to-fine', 'context.scheme=label-ensemble');
+      expect(scheme).to.include({ kind: 'coarse-to-fine', scheme: 'label-ensemble', channels: 128 });
+      expect(contextOf('small', 'context.keyChannels=8', 'context=ppm')).not.to.have.property('keyChannels');
+      expect(contextOf('small', 'context=ppm', 'context=null')).to.deep.equal(own);
+    });
+
+    it('and another backbone under the context', () => {
+      const { backbone, ...rest } = configOf(loadRecipe('small', { set: ['backbone=mobilenet-v2'] }), 3);
+      expect(backbone).to.deep.equal(modelConfig('mobilenet-v2').backbone);
+      const { backbone: _, ...own } = configOf(loadRecipe('small'), 3);
+      expect(rest).to.deep.equal(own);
+      expect(
+        failure(
+          'small',
+          'backbone={kind: resnet, block: basic, blocks: [1, 1, 1, 1], stem: 7x7, ceilMode: false, outputStride: 32}',
+        ).message,
+      ).to.match(/outputStride/);
+    });
+
+    it('which reports name', () => {
+      const name = (...set: string[]) => networkName(loadRecipe('base', { set }));
+      expect(name()).to.equal('ocrnet-hrnet-w18-small');
+      expect(name('context=ppm')).to.equal('hrnet-w18-small with ppm');
+      expect(name('backbone=resnet18')).to.equal('resnet18 with ocr');
+      expect(networkName(loadRecipe('small'))).to.equal('small');
+    });
+  });
+
+  it('mean all but the backbone by the prefix context', () => {
+    const graph = buildSegmenter(modelConfig('ocrnet-hrnet-w18-small'), {
+      ...{ batch: 1, height: 32, width: 32 },
+      outputs: ['logits'],
+    });
+    const scales = { context: 10, cls_head: 3 };
+    const { ranges, trained } = ParameterArena.of(graph.parameters, { learningRateScales: scales });
+    expect(ranges.map(({ learningRateScale }) => learningRateScale)).to.have.members([1, 10, 3]);
+    const order = trained.map(({ name }) =>
+      hasPrefix(name, 'cls_head') ? 3 : hasPrefix(name, 'context') ? 10 : 1,
+    );
+    expect(order).to.deep.equal([...order].sort((a, b) => order.indexOf(a) - order.indexOf(b)));
   });
 
   it('say in which file and line a mistake stands', () => {

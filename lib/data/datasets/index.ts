@@ -1,7 +1,7 @@
 import type { DatasetDescription } from '../description.js';
 import { ade20k } from './ade20k.js';
 import { camvid } from './camvid.js';
-import { cityscapes } from './cityscapes.js';
+import { cityscapes, cityscapesCoarse } from './cityscapes.js';
 import { cocoStuff } from './coco-stuff.js';
 import { lip } from './lip.js';
 import { pascalContext } from './pascal-context.js';
@@ -10,6 +10,7 @@ import { pascalContext } from './pascal-context.js';
 export const knownDatasets: Readonly<Record<string, DatasetDescription>> = {
   camvid,
   cityscapes,
+  'cityscapes-coarse': cityscapesCoarse,
   ade20k,
   lip,
   'pascal-context': pascalContext,
