@@ -9,7 +9,7 @@ type MaybeNamed<Names extends readonly string[], T> = { readonly [K in Names[num
 export type Inputs<I extends readonly string[], Opt extends readonly string[], T> = Named<I, T> &
   MaybeNamed<Opt, T>;
 
-/** One value a channel. */
+/** One value a channel, or one for all of them. */
 export interface Affine {
   readonly scale: Float32Array;
   readonly shift: Float32Array;
@@ -39,7 +39,7 @@ export interface OpFacts {
   readonly joins?: true;
   /** A pass always replaces it before a device sees it. */
   readonly compiledAway?: true;
-  /** The result is input · scale + shift per channel, both computed from parameters alone. */
+  /** The result is input · scale + shift, both computed from parameters alone. */
   readonly affine?: {
     readonly input: string;
     readonly parameters: readonly string[];

@@ -24,10 +24,12 @@ import { normalizeImage } from './normalize-image.js';
 import { resizeArgmax } from './resize-argmax.js';
 import { resizeBilinear, resizeBilinearGradient } from './resize-bilinear.js';
 import { resizeTaps } from './resize-taps.js';
+import { dotProduct, scaleBy } from './scale-by.js';
 import { scaleShift } from './scale-shift.js';
 import { scoreRegions } from './score-regions.js';
 import { sgd } from './sgd.js';
 import { sliceChannels } from './slice-channels.js';
+import { softmax, softmaxGradient } from './softmax.js';
 import { spatialSoftmax, spatialSoftmaxGradient } from './spatial-softmax.js';
 
 /** What networks consist of when they run. */
@@ -36,6 +38,7 @@ export const inferenceOperations: readonly AnyOpSpec[] = [
   conv2d,
   batchNorm,
   scaleShift,
+  scaleBy,
   activate,
   add,
   concat,
@@ -43,8 +46,12 @@ export const inferenceOperations: readonly AnyOpSpec[] = [
   maxPool2d,
   adaptiveAveragePool2d,
   resizeBilinear,
+  softmax,
   spatialSoftmax,
+  labelRegions,
   aggregateRegions,
+  distributeRegions,
+  scoreRegions,
   attendRegions,
   resizeArgmax,
   resizeTaps,
@@ -57,9 +64,9 @@ export const trainingOperations: readonly AnyOpSpec[] = [
   batchNormGradient,
   activateGradient,
   channelSums,
+  dotProduct,
   resizeBilinearGradient,
-  distributeRegions,
-  scoreRegions,
+  softmaxGradient,
   attendRegionsGradient,
   spatialSoftmaxGradient,
   maxPool2dGradient,
@@ -73,7 +80,6 @@ export const trainingOperations: readonly AnyOpSpec[] = [
   accumulate,
   adamW,
   movingAverage,
-  labelRegions,
   allReduce,
 ].map(erase);
 
@@ -90,12 +96,17 @@ export type InferenceOperationName =
   | (typeof cast)['name']
   | (typeof concat)['name']
   | (typeof conv2d)['name']
+  | (typeof distributeRegions)['name']
+  | (typeof labelRegions)['name']
   | (typeof maxPool2d)['name']
   | (typeof normalizeImage)['name']
   | (typeof resizeArgmax)['name']
   | (typeof resizeBilinear)['name']
   | (typeof resizeTaps)['name']
+  | (typeof scaleBy)['name']
   | (typeof scaleShift)['name']
+  | (typeof scoreRegions)['name']
+  | (typeof softmax)['name']
   | (typeof spatialSoftmax)['name'];
 
 export type TrainingOperationName =
@@ -111,16 +122,15 @@ export type TrainingOperationName =
   | (typeof conv2dFilterGradient)['name']
   | (typeof conv2dInputGradient)['name']
   | (typeof crossEntropy)['name']
-  | (typeof distributeRegions)['name']
+  | (typeof dotProduct)['name']
   | (typeof globalNorm)['name']
   | (typeof join)['name']
-  | (typeof labelRegions)['name']
   | (typeof maxPool2dGradient)['name']
   | (typeof movingAverage)['name']
   | (typeof resizeBilinearGradient)['name']
-  | (typeof scoreRegions)['name']
   | (typeof sgd)['name']
   | (typeof sliceChannels)['name']
+  | (typeof softmaxGradient)['name']
   | (typeof spatialSoftmaxGradient)['name'];
 
 export type OperationName = InferenceOperationName | TrainingOperationName;
@@ -157,6 +167,7 @@ export {
   conv2dInputGradient,
   crossEntropy,
   distributeRegions,
+  dotProduct,
   globalNorm,
   join,
   labelRegions,
@@ -168,10 +179,13 @@ export {
   resizeBilinear,
   resizeBilinearGradient,
   resizeTaps,
+  scaleBy,
   scaleShift,
   scoreRegions,
   sgd,
   sliceChannels,
+  softmax,
+  softmaxGradient,
   spatialSoftmax,
   spatialSoftmaxGradient,
 };

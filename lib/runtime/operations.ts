@@ -163,6 +163,8 @@ export const ops = {
   }),
   /** {@link specs.scaleShift} */
   scaleShift: operation(specs.scaleShift, noActivation),
+  /** {@link specs.scaleBy} */
+  scaleBy: operation(specs.scaleBy, {}),
   /** {@link specs.activate} */
   activate: operation(specs.activate, { negativeSlope: 0 }),
   /** {@link specs.add} */
@@ -177,10 +179,18 @@ export const ops = {
   adaptiveAveragePool2d: operation(specs.adaptiveAveragePool2d, { height: 1, width: 1 }),
   /** {@link specs.resizeBilinear} */
   resizeBilinear: operation(specs.resizeBilinear, { alignCorners: false, ...noActivation }),
+  /** {@link specs.softmax} */
+  softmax: operation(specs.softmax, { scale: 1 }),
   /** {@link specs.spatialSoftmax} */
   spatialSoftmax: operation(specs.spatialSoftmax, { scale: 1 }),
+  /** {@link specs.labelRegions} */
+  labelRegions: operation(specs.labelRegions, { normalised: true }),
   /** {@link specs.aggregateRegions} */
   aggregateRegions: operation(specs.aggregateRegions, {}),
+  /** {@link specs.distributeRegions} */
+  distributeRegions: operation(specs.distributeRegions, {}),
+  /** {@link specs.scoreRegions} */
+  scoreRegions: operation(specs.scoreRegions, {}),
   /** {@link specs.attendRegions} */
   attendRegions: operation(specs.attendRegions, { scale: 1, ...noActivation }),
   /** {@link specs.resizeArgmax} */

@@ -49,6 +49,15 @@ inline void requireVector(const TensorInfo* tensor, std::int64_t channels) {
           ("expected float32[" + std::to_string(channels) + "]").c_str(), *tensor);
 }
 
+inline void requireSameType(const TensorInfo& a, const TensorInfo* b) {
+  if (b != nullptr) require(typeOf(a) == typeOf(*b), "expected equal types", a, *b);
+}
+
+inline void requireLabels(const TensorInfo& labels) {
+  require((labels.dataType == DataType::uint8 || labels.dataType == DataType::uint16) && labels.rank == 3,
+          "expected labels (N, H, W) in uint8 or uint16", labels);
+}
+
 inline void requireResidual(const TensorInfo* residual, const TensorType& y) {
   if (residual == nullptr) return;
   require(typeOf(*residual) == y, ("expected a residual of the output's type " + formatType(y)).c_str(),
@@ -93,16 +102,15 @@ std::vector<TensorType> infer(const ChannelSumsAttributes&, Inputs);
 std::vector<TensorType> infer(const Conv2dFilterGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const Conv2dInputGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const CrossEntropyAttributes&, Inputs);
-std::vector<TensorType> infer(const DistributeRegionsAttributes&, Inputs);
+std::vector<TensorType> infer(const DotProductAttributes&, Inputs);
 std::vector<TensorType> infer(const GlobalNormAttributes&, Inputs);
 std::vector<TensorType> infer(const JoinAttributes&, Inputs);
-std::vector<TensorType> infer(const LabelRegionsAttributes&, Inputs);
 std::vector<TensorType> infer(const MaxPool2dGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const MovingAverageAttributes&, Inputs);
 std::vector<TensorType> infer(const ResizeBilinearGradientAttributes&, Inputs);
-std::vector<TensorType> infer(const ScoreRegionsAttributes&, Inputs);
 std::vector<TensorType> infer(const SgdAttributes&, Inputs);
 std::vector<TensorType> infer(const SliceChannelsAttributes&, Inputs);
+std::vector<TensorType> infer(const SoftmaxGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const SpatialSoftmaxGradientAttributes&, Inputs);
 
 }  // namespace ocrnet::rules

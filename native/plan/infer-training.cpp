@@ -6,10 +6,6 @@ namespace ocrnet::rules {
 
 namespace {
 
-void requireSameType(const TensorInfo& a, const TensorInfo* b) {
-  if (b != nullptr) require(typeOf(a) == typeOf(*b), "expected equal types", a, *b);
-}
-
 bool isInvertible(Activation activation, float negativeSlope) {
   return activation == Activation::none || (activation == Activation::leakyRelu && negativeSlope > 0);
 }
@@ -23,11 +19,6 @@ void requireConvolved(const TensorType& x, const TensorType& filter, const Tenso
                             windowCount(x.shape[2], filter.shape[2], window), filter.shape[0]);
   require(filter.shape[3] * a.groups == x.shape[3] && filter.shape[0] % a.groups == 0 && typeOf(dy) == y,
           ("expected the gradient of an output " + ocrnet::formatType(y)).c_str(), dy);
-}
-
-void requireLabels(const TensorInfo& labels) {
-  require((labels.dataType == DataType::uint8 || labels.dataType == DataType::uint16) && labels.rank == 3,
-          "expected labels (N, H, W) in uint8 or uint16", labels);
 }
 
 /// Flat float32 vectors of one length.
@@ -82,6 +73,11 @@ std::vector<TensorType> infer(const ChannelSumsAttributes&, Inputs in) {
   return {{DataType::float32, 1, {x.channels(), 1, 1, 1}}};
 }
 
+std::vector<TensorType> infer(const DotProductAttributes&, Inputs in) {
+  requireSameType(activation(in[0]), in[1]);
+  return {{DataType::float32, 1, {1, 1, 1, 1}}};
+}
+
 std::vector<TensorType> infer(const ResizeBilinearGradientAttributes& a, Inputs in) {
   const TensorInfo& dy = activation(in[0]);
   requirePositive({a.height, a.width}, "height and width");
@@ -100,30 +96,18 @@ std::vector<TensorType> infer(const MaxPool2dGradientAttributes& a, Inputs in) {
   return {typeOf(*in[0])};
 }
 
+std::vector<TensorType> infer(const SoftmaxGradientAttributes&, Inputs in) {
+  const TensorInfo& y = activation(in[0]);
+  require(y.dataType == DataType::float32, "expected y in float32", y);
+  requireSameType(y, in[1]);
+  return {typeOf(y)};
+}
+
 std::vector<TensorType> infer(const SpatialSoftmaxGradientAttributes&, Inputs in) {
   const TensorInfo& regions = activation(in[0]);
   require(regions.dataType == DataType::float32 && typeOf(regions) == typeOf(*in[1]),
           "expected regions and dRegions of one type in float32", regions, *in[1]);
   return {typeOf(regions)};
-}
-
-std::vector<TensorType> infer(const DistributeRegionsAttributes&, Inputs in) {
-  const TensorInfo& regions = activation(in[0]);
-  const TensorInfo& vectors = activation(in[1]);
-  const auto [batch, height, width, classes] = regions.shape;
-  require(regions.dataType == DataType::float32 &&
-              typeOf(vectors) == nhwc(vectors.dataType, batch, classes, 1, vectors.channels()),
-          "expected float32 regions (N, H, W, K) and vectors (N, K, 1, C)", regions, vectors);
-  return {nhwc(vectors.dataType, batch, height, width, vectors.channels())};
-}
-
-std::vector<TensorType> infer(const ScoreRegionsAttributes&, Inputs in) {
-  const TensorInfo& features = activation(in[0]);
-  const TensorInfo& vectors = activation(in[1]);
-  const auto [batch, height, width, channels] = features.shape;
-  require(typeOf(vectors) == nhwc(features.dataType, batch, vectors.shape[1], 1, channels),
-          "expected features (N, H, W, C) and vectors (N, K, 1, C)", features, vectors);
-  return {nhwc(DataType::float32, batch, height, width, vectors.shape[1])};
 }
 
 std::vector<TensorType> infer(const AttendRegionsGradientAttributes& a, Inputs in) {
@@ -181,12 +165,6 @@ std::vector<TensorType> infer(const CrossEntropyAttributes& a, Inputs in) {
                                     std::to_string(a.hardMinimum));
   }
   return {{DataType::float32, 1, {1, 1, 1, 1}}, typeOf(logits)};
-}
-
-std::vector<TensorType> infer(const LabelRegionsAttributes& a, Inputs in) {
-  requirePositive({a.height, a.width, a.classes}, "height, width and classes");
-  requireLabels(*in[0]);
-  return {nhwc(DataType::float32, in[0]->shape[0], a.height, a.width, a.classes)};
 }
 
 std::vector<TensorType> infer(const SgdAttributes& a, Inputs in) {

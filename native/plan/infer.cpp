@@ -46,6 +46,12 @@ std::vector<TensorType> infer(const ScaleShiftAttributes&, Inputs in) {
   return {typeOf(x)};
 }
 
+std::vector<TensorType> infer(const ScaleByAttributes&, Inputs in) {
+  const TensorInfo& x = activation(in[0]);
+  requireVector(in[1], 1);
+  return {typeOf(x)};
+}
+
 std::vector<TensorType> infer(const ActivateAttributes&, Inputs in) { return {typeOf(activation(in[0]))}; }
 
 std::vector<TensorType> infer(const AddAttributes&, Inputs in) {
@@ -114,8 +120,18 @@ std::vector<TensorType> infer(const ResizeTapsAttributes& a, Inputs in) {
   return {y};
 }
 
+std::vector<TensorType> infer(const SoftmaxAttributes&, Inputs in) {
+  return {{DataType::float32, 4, activation(in[0]).shape}};
+}
+
 std::vector<TensorType> infer(const SpatialSoftmaxAttributes&, Inputs in) {
   return {{DataType::float32, 4, activation(in[0]).shape}};
+}
+
+std::vector<TensorType> infer(const LabelRegionsAttributes& a, Inputs in) {
+  requirePositive({a.height, a.width, a.classes}, "height, width and classes");
+  requireLabels(*in[0]);
+  return {nhwc(DataType::float32, in[0]->shape[0], a.height, a.width, a.classes)};
 }
 
 std::vector<TensorType> infer(const AggregateRegionsAttributes&, Inputs in) {
@@ -125,6 +141,25 @@ std::vector<TensorType> infer(const AggregateRegionsAttributes&, Inputs in) {
               std::equal(regions.shape.begin(), regions.shape.begin() + 3, features.shape.begin()),
           "expected float32 regions of the features' size", regions, features);
   return {nhwc(features.dataType, regions.shape[0], regions.channels(), 1, features.channels())};
+}
+
+std::vector<TensorType> infer(const DistributeRegionsAttributes&, Inputs in) {
+  const TensorInfo& regions = activation(in[0]);
+  const TensorInfo& vectors = activation(in[1]);
+  const auto [batch, height, width, classes] = regions.shape;
+  require(regions.dataType == DataType::float32 &&
+              typeOf(vectors) == nhwc(vectors.dataType, batch, classes, 1, vectors.channels()),
+          "expected float32 regions (N, H, W, K) and vectors (N, K, 1, C)", regions, vectors);
+  return {nhwc(vectors.dataType, batch, height, width, vectors.channels())};
+}
+
+std::vector<TensorType> infer(const ScoreRegionsAttributes&, Inputs in) {
+  const TensorInfo& features = activation(in[0]);
+  const TensorInfo& vectors = activation(in[1]);
+  const auto [batch, height, width, channels] = features.shape;
+  require(typeOf(vectors) == nhwc(features.dataType, batch, vectors.shape[1], 1, channels),
+          "expected features (N, H, W, C) and vectors (N, K, 1, C)", features, vectors);
+  return {nhwc(DataType::float32, batch, height, width, vectors.shape[1])};
 }
 
 std::vector<TensorType> infer(const AttendRegionsAttributes&, Inputs in) {

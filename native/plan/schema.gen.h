@@ -13,13 +13,14 @@
 namespace ocrnet {
 
 inline constexpr std::uint32_t kPlanFormatVersion = 2;
-inline constexpr std::uint32_t kSchemaFingerprint = 0xe3fc0f7c;
+inline constexpr std::uint32_t kSchemaFingerprint = 0x68466dd2;
 
 enum class Opcode : std::uint32_t {
   normalizeImage,
   conv2d,
   batchNorm,
   scaleShift,
+  scaleBy,
   activate,
   add,
   concat,
@@ -27,8 +28,12 @@ enum class Opcode : std::uint32_t {
   maxPool2d,
   adaptiveAveragePool2d,
   resizeBilinear,
+  softmax,
   spatialSoftmax,
+  labelRegions,
   aggregateRegions,
+  distributeRegions,
+  scoreRegions,
   attendRegions,
   resizeArgmax,
   resizeTaps,
@@ -37,9 +42,9 @@ enum class Opcode : std::uint32_t {
   batchNormGradient,
   activateGradient,
   channelSums,
+  dotProduct,
   resizeBilinearGradient,
-  distributeRegions,
-  scoreRegions,
+  softmaxGradient,
   attendRegionsGradient,
   spatialSoftmaxGradient,
   maxPool2dGradient,
@@ -53,7 +58,6 @@ enum class Opcode : std::uint32_t {
   accumulate,
   adamW,
   movingAverage,
-  labelRegions,
   allReduce,
 };
 
@@ -83,6 +87,10 @@ struct BatchNormAttributes {
 struct ScaleShiftAttributes {
   Activation activation;
   float negativeSlope;
+};
+
+/// product with a learned scalar
+struct ScaleByAttributes {
 };
 
 /// ReLU, ReLU6 or leaky ReLU
@@ -129,13 +137,34 @@ struct ResizeBilinearAttributes {
   float negativeSlope;
 };
 
+/// softmax over the channels, per pixel
+struct SoftmaxAttributes {
+  float scale;
+};
+
 /// softmax over the pixels, per class
 struct SpatialSoftmaxAttributes {
   float scale;
 };
 
+/// object regions from labels
+struct LabelRegionsAttributes {
+  std::int32_t height;
+  std::int32_t width;
+  std::int32_t classes;
+  bool normalised;
+};
+
 /// features summed by soft region
 struct AggregateRegionsAttributes {
+};
+
+/// region vectors mixed by pixel
+struct DistributeRegionsAttributes {
+};
+
+/// inner products of pixels and region vectors
+struct ScoreRegionsAttributes {
 };
 
 /// attention of pixels over regions
@@ -198,6 +227,10 @@ struct ActivateGradientAttributes {
 struct ChannelSumsAttributes {
 };
 
+/// inner product of two tensors
+struct DotProductAttributes {
+};
+
 /// gradient of the bilinear resize
 struct ResizeBilinearGradientAttributes {
   std::int32_t height;
@@ -205,12 +238,9 @@ struct ResizeBilinearGradientAttributes {
   bool alignCorners;
 };
 
-/// region vectors mixed by pixel
-struct DistributeRegionsAttributes {
-};
-
-/// inner products of pixels and region vectors
-struct ScoreRegionsAttributes {
+/// gradient of the softmax over the channels
+struct SoftmaxGradientAttributes {
+  float scale;
 };
 
 /// gradients of the attention over regions
@@ -309,26 +339,19 @@ struct MovingAverageAttributes {
   bool warmUp;
 };
 
-/// object regions from labels
-struct LabelRegionsAttributes {
-  std::int32_t height;
-  std::int32_t width;
-  std::int32_t classes;
-  bool normalised;
-};
-
 /// sum or mean over the devices of a group
 struct AllReduceAttributes {
   bool average;
 };
 
-using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SpatialSoftmaxAttributes, AggregateRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, ResizeTapsAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, ResizeBilinearGradientAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, LabelRegionsAttributes, AllReduceAttributes>;
+using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ScaleByAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SoftmaxAttributes, SpatialSoftmaxAttributes, LabelRegionsAttributes, AggregateRegionsAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, ResizeTapsAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, DotProductAttributes, ResizeBilinearGradientAttributes, SoftmaxGradientAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, AllReduceAttributes>;
 
 /// Every operation that a device runs: the others are compiled away. X(name) for each.
 #define OCRNET_EXECUTABLE_OPS(X) \
   X(normalizeImage) \
   X(conv2d) \
   X(scaleShift) \
+  X(scaleBy) \
   X(activate) \
   X(add) \
   X(concat) \
@@ -336,8 +359,12 @@ using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, Batc
   X(maxPool2d) \
   X(adaptiveAveragePool2d) \
   X(resizeBilinear) \
+  X(softmax) \
   X(spatialSoftmax) \
+  X(labelRegions) \
   X(aggregateRegions) \
+  X(distributeRegions) \
+  X(scoreRegions) \
   X(attendRegions) \
   X(resizeArgmax) \
   X(resizeTaps) \
@@ -345,9 +372,9 @@ using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, Batc
   X(batchNormGradient) \
   X(activateGradient) \
   X(channelSums) \
+  X(dotProduct) \
   X(resizeBilinearGradient) \
-  X(distributeRegions) \
-  X(scoreRegions) \
+  X(softmaxGradient) \
   X(attendRegionsGradient) \
   X(spatialSoftmaxGradient) \
   X(maxPool2dGradient) \
@@ -361,7 +388,6 @@ using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, Batc
   X(accumulate) \
   X(adamW) \
   X(movingAverage) \
-  X(labelRegions) \
   X(allReduce)
 
 struct FieldSchema {
@@ -403,6 +429,9 @@ inline const std::vector<OpSchema>& opSchemas() {
     {"scaleShift", {"x", "scale", "shift", "residual"}, 2, {"y"},
      {{"activation", 4}, {"negativeSlope", -1}},
      0, {-1}, {true, false, false, true}, true, false},
+    {"scaleBy", {"x", "factor"}, 2, {"y"},
+     {},
+     0, {-1}, {true, false}, true, false},
     {"activate", {"x"}, 1, {"y"},
      {{"activation", 4}, {"negativeSlope", -1}},
      0, {-1}, {true}, true, false},
@@ -424,12 +453,24 @@ inline const std::vector<OpSchema>& opSchemas() {
     {"resizeBilinear", {"x", "residual"}, 1, {"y"},
      {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"activation", 4}, {"negativeSlope", -1}},
      1, {-1}, {true, true}, true, false},
+    {"softmax", {"x"}, 1, {"y"},
+     {{"scale", -1}},
+     0, {-1}, {true}, true, false},
     {"spatialSoftmax", {"logits"}, 1, {"regions"},
      {{"scale", -1}},
      -1, {-1}, {true}, false, false},
+    {"labelRegions", {"labels"}, 1, {"regions"},
+     {{"height", 0}, {"width", 0}, {"classes", 0}, {"normalised", 2}},
+     -1, {-1}, {false}, false, false},
     {"aggregateRegions", {"regions", "features"}, 2, {"y"},
      {},
      -1, {-1}, {false, true}, false, false},
+    {"distributeRegions", {"regions", "vectors"}, 2, {"y"},
+     {},
+     -1, {-1}, {false, false}, true, false},
+    {"scoreRegions", {"features", "vectors"}, 2, {"scores"},
+     {},
+     -1, {-1}, {true, false}, false, false},
     {"attendRegions", {"query", "key", "value"}, 3, {"y"},
      {{"scale", -1}, {"activation", 4}, {"negativeSlope", -1}},
      -1, {-1}, {true, false, false}, true, false},
@@ -454,15 +495,15 @@ inline const std::vector<OpSchema>& opSchemas() {
     {"channelSums", {"x", "other"}, 1, {"y"},
      {},
      -1, {-1}, {true, true}, false, false},
+    {"dotProduct", {"a", "b"}, 2, {"y"},
+     {},
+     -1, {-1}, {true, true}, false, false},
     {"resizeBilinearGradient", {"dy"}, 1, {"dx"},
      {{"height", 0}, {"width", 0}, {"alignCorners", 2}},
      -1, {-1}, {true}, true, false},
-    {"distributeRegions", {"regions", "vectors"}, 2, {"y"},
-     {},
-     -1, {-1}, {false, false}, true, false},
-    {"scoreRegions", {"features", "vectors"}, 2, {"scores"},
-     {},
-     -1, {-1}, {true, false}, false, false},
+    {"softmaxGradient", {"y", "dy"}, 2, {"dx"},
+     {{"scale", -1}},
+     1, {-1}, {true, true}, true, false},
     {"attendRegionsGradient", {"query", "key", "value", "dy"}, 4, {"dQuery", "dKey", "dValue"},
      {{"scale", -1}},
      -1, {-1, -1, -1}, {true, false, false, true}, false, false},
@@ -502,9 +543,6 @@ inline const std::vector<OpSchema>& opSchemas() {
     {"movingAverage", {"average", "values", "schedule"}, 3, {"newAverage"},
      {{"decay", -1}, {"warmUp", 2}},
      -1, {0}, {false, false, false}, false, false},
-    {"labelRegions", {"labels"}, 1, {"regions"},
-     {{"height", 0}, {"width", 0}, {"classes", 0}, {"normalised", 2}},
-     -1, {-1}, {false}, false, false},
     {"allReduce", {"x"}, 1, {"y"},
      {{"average", 2}},
      0, {-1}, {false}, false, false},
@@ -523,6 +561,8 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
       return BatchNormAttributes{std::bit_cast<float>(words[0])};
     case Opcode::scaleShift:
       return ScaleShiftAttributes{static_cast<Activation>(words[0]), std::bit_cast<float>(words[1])};
+    case Opcode::scaleBy:
+      return ScaleByAttributes{};
     case Opcode::activate:
       return ActivateAttributes{static_cast<Activation>(words[0]), std::bit_cast<float>(words[1])};
     case Opcode::add:
@@ -537,10 +577,18 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
       return AdaptiveAveragePool2dAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1])};
     case Opcode::resizeBilinear:
       return ResizeBilinearAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), words[2] != 0, static_cast<Activation>(words[3]), std::bit_cast<float>(words[4])};
+    case Opcode::softmax:
+      return SoftmaxAttributes{std::bit_cast<float>(words[0])};
     case Opcode::spatialSoftmax:
       return SpatialSoftmaxAttributes{std::bit_cast<float>(words[0])};
+    case Opcode::labelRegions:
+      return LabelRegionsAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), words[3] != 0};
     case Opcode::aggregateRegions:
       return AggregateRegionsAttributes{};
+    case Opcode::distributeRegions:
+      return DistributeRegionsAttributes{};
+    case Opcode::scoreRegions:
+      return ScoreRegionsAttributes{};
     case Opcode::attendRegions:
       return AttendRegionsAttributes{std::bit_cast<float>(words[0]), static_cast<Activation>(words[1]), std::bit_cast<float>(words[2])};
     case Opcode::resizeArgmax:
@@ -557,12 +605,12 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
       return ActivateGradientAttributes{static_cast<Activation>(words[0]), std::bit_cast<float>(words[1])};
     case Opcode::channelSums:
       return ChannelSumsAttributes{};
+    case Opcode::dotProduct:
+      return DotProductAttributes{};
     case Opcode::resizeBilinearGradient:
       return ResizeBilinearGradientAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), words[2] != 0};
-    case Opcode::distributeRegions:
-      return DistributeRegionsAttributes{};
-    case Opcode::scoreRegions:
-      return ScoreRegionsAttributes{};
+    case Opcode::softmaxGradient:
+      return SoftmaxGradientAttributes{std::bit_cast<float>(words[0])};
     case Opcode::attendRegionsGradient:
       return AttendRegionsGradientAttributes{std::bit_cast<float>(words[0])};
     case Opcode::spatialSoftmaxGradient:
@@ -589,8 +637,6 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
       return AdamWAttributes{static_cast<std::int64_t>(words[0]), static_cast<std::int64_t>(words[1]), std::bit_cast<float>(words[2]), std::bit_cast<float>(words[3]), std::bit_cast<float>(words[4]), std::bit_cast<float>(words[5]), std::bit_cast<float>(words[6])};
     case Opcode::movingAverage:
       return MovingAverageAttributes{std::bit_cast<float>(words[0]), words[1] != 0};
-    case Opcode::labelRegions:
-      return LabelRegionsAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), words[3] != 0};
     case Opcode::allReduce:
       return AllReduceAttributes{words[0] != 0};
   }

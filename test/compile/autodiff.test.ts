@@ -6,7 +6,7 @@ import type { Transform } from '../../lib/optim/index.js';
 import { buildTrainingGraph, type TrainingGraphOptions } from '../../lib/train/training-graph.js';
 import { randomBytes, randomNumbers, randomTensor } from '../support/random.js';
 import { runReference } from '../support/reference-graph.js';
-import type { ReferenceTensor } from '../support/reference-ops.js';
+import type { ReferenceTensor } from '../support/reference-tensor.js';
 import { smallTrainedNetwork } from '../support/small-trained-network.js';
 
 const size = { batch: 2, height: 10, width: 12, classes: 3 };

@@ -14,6 +14,7 @@ import {
   concat,
   conv2d,
   resizeBilinear,
+  scaleBy,
   sliceChannels,
   spatialSoftmax,
 } from '../../lib/ops/index.js';
@@ -79,6 +80,31 @@ describe('inference passes', () => {
     const norms = [weight, beta, mean, variance] as Float32Array[];
     expect([...filter.source.compute([Float32Array.of(2, 8), ...norms])]).to.deep.equal([3, 8]);
     expect([...bias.source.compute(norms)]).to.deep.equal([10 - 7.5, 20 - 6]);
+  });
+
+  it('fold a learned scalar into the filter and bias of the convolution before it', () => {
+    const g = new GraphBuilder();
+    const bias = g.parameter('bias', [2], plain);
+    const filter = g.parameter('weight', [2, 1, 1, 1], { ...plain, fileLayout: 'filter' });
+    const { y } = g.add(conv2d, { x: input(g, 'x', [1, 3, 3, 1]), filter, bias }, convolution);
+    g.output('y', g.at('gamma').add(scaleBy, { x: y, factor: g.parameter('gamma', [1], plain) }, {}).y);
+    const lowered = lower(g.build(), 'float32');
+    expect(names(lowered)).to.deep.equal(['conv2d']);
+    const computed = lowered.parameters.map(({ source }) => {
+      if (source.kind !== 'derived') throw new Error('not derived');
+      return [...source.compute([Float32Array.of(2, 8), Float32Array.of(3)])];
+    });
+    expect(computed).to.deep.equal([
+      [6, 24],
+      [6, 24],
+    ]);
+  });
+
+  it('keep a learned scalar that no convolution can take', () => {
+    const g = new GraphBuilder();
+    const x = relu(g.at('relu'), conv(g.at('conv'), input(g, 'x', [1, 3, 3, 1]), 2));
+    g.output('y', g.at('gamma').add(scaleBy, { x, factor: g.parameter('gamma', [1], plain) }, {}).y);
+    expect(names(lower(g.build(), 'bfloat16'))).to.include('scaleBy');
   });
 
   it('leave no addition in a sum of convolutions and something else', () => {

@@ -17,7 +17,7 @@ import { expectOcrnetError } from '../support/expect-error.js';
 import { runOnnx, toGraphLayout } from '../support/onnxruntime.js';
 import { randomBytes, randomNumbers, randomTensor } from '../support/random.js';
 import { runReference } from '../support/reference-graph.js';
-import type { ReferenceTensor } from '../support/reference-ops.js';
+import type { ReferenceTensor } from '../support/reference-tensor.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const options = { producerVersion: '1.2.3' };
@@ -70,7 +70,10 @@ function graphOf({ op, inputs, parameters = {}, attributes }: Case, dataType: Da
   const builder = new GraphBuilder();
   const operands: Record<string, Value> = {};
   for (const [name, shape] of Object.entries(inputs))
-    operands[name] = builder.input(name, { dataType: name === 'image' ? 'uint8' : dataType, shape });
+    operands[name] = builder.input(name, {
+      dataType: name === 'image' || name === 'labels' ? 'uint8' : dataType,
+      shape,
+    });
   for (const [name, shape] of Object.entries(parameters))
     operands[name] = builder.parameter(name, shape, stored);
   const outputs = builder.at('one').add(erase(specs.get(op)), operands, attributes);
@@ -174,6 +177,13 @@ const cases: readonly Case[] = [
     attributes: activated('leakyRelu', 0.1),
   },
   {
+    name: 'of a map',
+    op: 'scaleBy',
+    inputs: { x: [2, 3, 5, 4] },
+    parameters: { factor: [1] },
+    attributes: {},
+  },
+  {
     name: 'plain',
     op: 'add',
     inputs: { a: [2, 3, 5, 4], b: [2, 3, 5, 4] },
@@ -249,6 +259,41 @@ const cases: readonly Case[] = [
       attributes: { scale },
     }),
   ),
+  ...[1, -4.5].map(
+    (scale): Case => ({
+      name: `scaled by ${scale}`,
+      op: 'softmax',
+      inputs: { x: [2, 5, 7, 3] },
+      attributes: { scale },
+    }),
+  ),
+  // Of random bytes some are labels of no class, and some classes have no pixel.
+  ...[true, false].flatMap((normalised) =>
+    [
+      [5, 7],
+      [3, 4],
+      [11, 13],
+    ].map(
+      ([height, width]): Case => ({
+        name: `of ${height}×${width} pixels${normalised ? ', normalised' : ''}`,
+        op: 'labelRegions',
+        inputs: { labels: [2, 5, 7] },
+        attributes: { height: height as number, width: width as number, classes: 150, normalised },
+      }),
+    ),
+  ),
+  {
+    name: 'over odd sizes',
+    op: 'distributeRegions',
+    inputs: { regions: [2, 5, 7, 3], vectors: [2, 3, 1, 6] },
+    attributes: {},
+  },
+  {
+    name: 'over odd sizes',
+    op: 'scoreRegions',
+    inputs: { features: [2, 5, 7, 6], vectors: [2, 3, 1, 6] },
+    attributes: {},
+  },
   {
     name: 'over odd sizes',
     op: 'aggregateRegions',

@@ -168,6 +168,10 @@ def elementwise():
         yield case(name, "channelSums", {"x": x}, {}, {"y": wide(x).sum(dim=(0, 1, 2)).numpy()})
         y = (wide(x) * wide(other)).sum(dim=(0, 1, 2)).numpy()
         yield case(f"{name} of products", "channelSums", {"x": x, "other": other}, {}, {"y": y})
+    for shape in [(2, 5, 7, 19), (1, 1, 1, 3), (1, 41, 37, 65)]:
+        name = "dot product " + "x".join(str(size) for size in shape)
+        a, b = random(f"{name} a", *shape), random(f"{name} b", *shape)
+        yield case(name, "dotProduct", {"a": a, "b": b}, {}, {"y": (wide(a) * wide(b)).sum().reshape(1).numpy()})
     x = random("slice x", 2, 3, 5, 29)
     for first, count in [(0, 16), (16, 13), (3, 1), (0, 29)]:
         attributes = {"first": first, "count": count}
@@ -240,6 +244,23 @@ def resizes():
             yield case(name, "resizeBilinearGradient", {"dy": dy}, attributes, outputs)
 
 
+def softmaxes():
+    for name, shape, scale in [
+        ("softmax", (2, 7, 9, 19), 1),
+        ("softmax scaled", (1, 5, 4, 64), -2.5),
+        ("softmax of one channel", (1, 4, 4, 1), 1),
+        ("softmax of many channels", (2, 3, 1, 512), 0.5),
+    ]:
+        x, dy = wide(random(f"{name} x", *shape) * np.float32(4)), random(f"{name} dy", *shape)
+
+        def forward(x):
+            return (x * scale).softmax(dim=3)
+
+        (dx,) = gradients(forward, [x], wide(dy))
+        inputs = {"y": forward(x).numpy().astype(np.float32), "dy": dy}
+        yield case(f"{name}, gradient", "softmaxGradient", inputs, {"scale": scale}, {"dx": dx.numpy()})
+
+
 def spatial_softmaxes():
     for name, shape, scale in [
         ("spatial softmax", (2, 7, 9, 19), 1),
@@ -263,20 +284,6 @@ def spatial_softmaxes():
 
 
 def regions():
-    for n, h, w, k, c in [(2, 7, 9, 19, 24), (1, 1, 1, 5, 16), (1, 13, 5, 1, 8), (1, 3, 4, 150, 33)]:
-        size = f"{n}x{h}x{w} {k} classes {c} channels"
-        # The two operations as the gradients of the aggregation, which is what they are for.
-        maps, features = random(f"regions {size}", n, h, w, k), random(f"features {size}", n, h, w, c)
-        dy = random(f"dy {size}", n, k, 1, c)
-
-        def forward(maps, features):
-            return torch.einsum("nhwk,nhwc->nkc", maps, features).unsqueeze(2)
-
-        d_maps, d_features = (g.numpy() for g in gradients(forward, [wide(maps), wide(features)], wide(dy)))
-        inputs = {"regions": maps, "vectors": dy}
-        yield case(f"distribute {size}", "distributeRegions", inputs, {}, {"y": d_features})
-        inputs = {"features": features, "vectors": dy}
-        yield case(f"score {size}", "scoreRegions", inputs, {}, {"scores": d_maps})
     for n, h, w, k, d, c, scale in [
         (2, 7, 9, 19, 16, 24, 0.25),
         (1, 1, 1, 5, 8, 8, 1),
@@ -300,5 +307,5 @@ def regions():
 
 
 def all_cases():
-    for group in (convolutions, batch_norms, elementwise, pools, resizes, spatial_softmaxes, regions):
+    for group in (convolutions, batch_norms, elementwise, pools, resizes, softmaxes, spatial_softmaxes, regions):
         yield from group()

@@ -29,6 +29,14 @@ def wide(values):
     return torch.from_numpy(values.astype(np.float64))
 
 
+def label_map(name, shape, classes, ignore, ignored_part=8):
+    """Labels, about one in `ignored_part` ignored."""
+    words = synthetic.hash_words(name, int(np.prod(shape)))
+    labels = words % np.uint32(classes)
+    labels[(words >> np.uint32(16)) % np.uint32(ignored_part) == 0] = ignore
+    return labels.reshape(shape)
+
+
 NO_ACTIVATION = {"activation": "none", "negativeSlope": 0}
 RELU = {"activation": "relu", "negativeSlope": 0}
 RELU6 = {"activation": "relu6", "negativeSlope": 0}
@@ -177,6 +185,10 @@ def elementwise():
     y = F.batch_norm(nchw(x), mean, variance, weight, bias, eps=0.001)
     yield case("batch norm", "batchNorm", {"x": x, **vectors}, {"epsilon": 0.001}, {"y": nhwc(y)})
 
+    factor = random("scale by factor", 1)
+    y = (wide(x) * wide(factor)).numpy()
+    yield case("scale by a scalar", "scaleBy", {"x": x, "factor": factor}, {}, {"y": y})
+
     parts = {key: random(f"concat {key}", 2, 3, 5, depth) for key, depth in zip("abcdef", (3, 16, 1, 8, 18, 5))}
     for count in (2, 4, 6):
         some = {key: parts[key] for key in "abcdef"[:count]}
@@ -191,6 +203,18 @@ def elementwise():
         attributes = {"reverseChannels": reverse, "outputType": "float32"}
         name = f"normalise image{' reversed' if reverse else ''}"
         yield case(name, "normalizeImage", {"image": image, "scale": scale, "shift": shift}, attributes, {"y": y})
+
+
+def softmaxes():
+    for name, shape, scale in [
+        ("softmax", (2, 7, 9, 19), 1),
+        ("softmax scaled down", (1, 5, 4, 64), -2.5),
+        ("softmax of large scores", (1, 9, 6, 33), 200),
+        ("softmax of one channel", (1, 4, 4, 1), 1),
+        ("softmax of many channels", (2, 3, 1, 512), 0.5),
+    ]:
+        x = random(f"{name} x", *shape) * np.float32(4)
+        yield case(name, "softmax", {"x": x}, {"scale": scale}, {"y": (wide(x) * scale).softmax(dim=3).numpy()})
 
 
 def regions():
@@ -213,6 +237,15 @@ def regions():
         y = torch.einsum("nik,nic->nkc", wide(maps).reshape(n, -1, k), wide(features).reshape(n, -1, c))
         outputs = {"y": y.reshape(n, k, 1, c).numpy()}
         yield case(name, "aggregateRegions", {"regions": maps, "features": features}, {}, outputs)
+    for n, h, w, k, c in [(2, 7, 9, 19, 24), (1, 1, 1, 5, 16), (1, 13, 5, 1, 8), (1, 3, 4, 150, 33)]:
+        size = f"{n}x{h}x{w} {k} classes {c} channels"
+        maps, vectors = random(f"distribute {size} regions", n, h, w, k), random(f"distribute {size} vectors", n, k, 1, c)
+        y = torch.einsum("nhwk,nkc->nhwc", wide(maps), wide(vectors).squeeze(2)).numpy()
+        yield case(f"distribute {size}", "distributeRegions", {"regions": maps, "vectors": vectors}, {}, {"y": y})
+        features = random(f"score {size} features", n, h, w, c)
+        scores = torch.einsum("nhwc,nkc->nhwk", wide(features), wide(vectors).squeeze(2)).numpy()
+        inputs = {"features": features, "vectors": vectors}
+        yield case(f"score {size}", "scoreRegions", inputs, {}, {"scores": scores})
     for n, h, w, k, d, c, scale, after in [
         (2, 7, 9, 19, 16, 24, 0.25, NO_ACTIVATION),
         (1, 1, 1, 5, 8, 8, 1, NO_ACTIVATION),
@@ -228,6 +261,31 @@ def regions():
         outputs = {"y": activate(y.reshape(n, h, w, c), after).numpy()}
         inputs = {"query": query, "key": key, "value": value}
         yield case(name, "attendRegions", inputs, {"scale": scale, **after}, outputs)
+
+
+def label_regions():
+    for name, shape, height, width, classes in [
+        ("down", (2, 17, 25), 5, 7, 6),
+        ("down by eight", (1, 24, 32), 3, 4, 19),
+        ("same size", (2, 4, 5), 4, 5, 3),
+        ("up", (1, 3, 4), 7, 6, 5),
+        ("300 classes", (1, 9, 8), 4, 4, 300),
+    ]:
+        ignore = 255 if classes <= 256 else 65535
+        labels = label_map(f"label regions {name}", shape, classes, ignore, ignored_part=4)
+        # PyTorch's nearest mode, as the published code resizes ground-truth regions.
+        small = F.interpolate(torch.from_numpy(labels.astype(np.float64)).unsqueeze(1), (height, width), mode="nearest")
+        hot = (small == torch.arange(classes).reshape(1, -1, 1, 1)).double()
+        for normalised in (False, True):
+            maps = F.normalize(hot.flatten(2), p=1, dim=2).reshape(hot.shape) if normalised else hot
+            attributes = {"height": height, "width": width, "classes": classes, "normalised": normalised}
+            yield case(
+                f"label regions {name}{' normalised' if normalised else ''}",
+                "labelRegions",
+                {"labels": labels.astype(np.uint8 if classes <= 256 else np.uint16)},
+                attributes,
+                {"regions": nhwc(maps)},
+            )
 
 
 def labels():
@@ -283,5 +341,6 @@ def sums_of_taps():
 
 
 def all_cases():
-    for group in (convolutions, pools, resizes, sums_of_taps, elementwise, regions, labels):
+    groups = (convolutions, pools, resizes, sums_of_taps, elementwise, softmaxes, regions, label_regions, labels)
+    for group in groups:
         yield from group()

@@ -1,4 +1,4 @@
-"""Cases of what surrounds the backward pass: losses with their gradients, labels as regions, optimisers, averages.
+"""Cases of what surrounds the backward pass: losses with their gradients, optimisers, averages.
 
 Cases are as in operations.py. The losses are PyTorch's cross_entropy on resized logits, the optimisers torch.optim's.
 """
@@ -8,15 +8,7 @@ import torch
 from torch.nn import functional as F
 
 import synthetic
-from operations import case, nchw, nhwc, random, wide
-
-
-def label_map(name, shape, classes, ignore, ignored_part=8):
-    """Labels, about one in `ignored_part` ignored."""
-    words = synthetic.hash_words(name, int(np.prod(shape)))
-    labels = words % np.uint32(classes)
-    labels[(words >> np.uint32(16)) % np.uint32(ignored_part) == 0] = ignore
-    return labels.reshape(shape)
+from operations import case, label_map, nchw, nhwc, random, wide
 
 
 def keep_hard(logits, labels, ignore, threshold, minimum):
@@ -88,31 +80,6 @@ def losses():
     yield loss("loss hard by count alone", (2, 4, 5, 7), (13, 18), hard=(1e-9, 25))
     yield loss("loss hard of fewer pixels than the minimum", (1, 3, 4, 5), (6, 7), hard=(0.1, 1000))
     yield loss("loss hard with weights", (2, 4, 5, 7), (13, 18), hard=(0.15, 60), class_weights=True, weight=0.5)
-
-
-def label_regions():
-    for name, shape, height, width, classes in [
-        ("down", (2, 17, 25), 5, 7, 6),
-        ("down by eight", (1, 24, 32), 3, 4, 19),
-        ("same size", (2, 4, 5), 4, 5, 3),
-        ("up", (1, 3, 4), 7, 6, 5),
-        ("300 classes", (1, 9, 8), 4, 4, 300),
-    ]:
-        ignore = 255 if classes <= 256 else 65535
-        labels = label_map(f"label regions {name}", shape, classes, ignore, ignored_part=4)
-        # PyTorch's nearest mode, as the published code resizes ground-truth regions.
-        small = F.interpolate(torch.from_numpy(labels.astype(np.float64)).unsqueeze(1), (height, width), mode="nearest")
-        hot = (small == torch.arange(classes).reshape(1, -1, 1, 1)).double()
-        for normalised in (False, True):
-            maps = F.normalize(hot.flatten(2), p=1, dim=2).reshape(hot.shape) if normalised else hot
-            attributes = {"height": height, "width": width, "classes": classes, "normalised": normalised}
-            yield case(
-                f"label regions {name}{' normalised' if normalised else ''}",
-                "labelRegions",
-                {"labels": labels.astype(np.uint8 if classes <= 256 else np.uint16)},
-                attributes,
-                {"regions": nhwc(maps)},
-            )
 
 
 def norms():
@@ -246,5 +213,5 @@ def averages():
 
 
 def all_cases():
-    for group in (losses, label_regions, norms, optimisers, averages):
+    for group in (losses, norms, optimisers, averages):
         yield from group()

@@ -6,7 +6,7 @@ import { relativeError } from '../support/compare.js';
 import { expectOcrnetError } from '../support/expect-error.js';
 import { randomNumbers, randomTensor } from '../support/random.js';
 import { runReference } from '../support/reference-graph.js';
-import type { ReferenceTensor } from '../support/reference-ops.js';
+import type { ReferenceTensor } from '../support/reference-tensor.js';
 
 const plain = {
   weight: 0.7,

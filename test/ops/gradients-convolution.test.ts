@@ -6,7 +6,8 @@ import { windowCount } from '../../lib/ops/shapes.js';
 import { type Device, openDevice } from '../../lib/runtime/device.js';
 import { relativeError } from '../support/compare.js';
 import { randomNumbers, randomTensor } from '../support/random.js';
-import { type ReferenceTensor, referenceOps } from '../support/reference-ops.js';
+import { referenceOps } from '../support/reference-ops.js';
+import type { ReferenceTensor } from '../support/reference-tensor.js';
 import { referenceTrainingOps } from '../support/reference-training-ops.js';
 
 type Four = readonly [number, number, number, number];

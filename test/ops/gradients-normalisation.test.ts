@@ -4,7 +4,7 @@ import { activate, batchNormTraining, concat } from '../../lib/ops/index.js';
 import { type Device, openDevice } from '../../lib/runtime/device.js';
 import { checkGradient } from '../support/gradient-check.js';
 import { randomNumbers, randomTensor } from '../support/random.js';
-import type { ReferenceTensor } from '../support/reference-ops.js';
+import type { ReferenceTensor } from '../support/reference-tensor.js';
 
 describe('gradients of batch norm, activations and concat', () => {
   let device: Device;

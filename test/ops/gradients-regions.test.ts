@@ -7,13 +7,15 @@ import {
   distributeRegions,
   maxPool2d,
   resizeBilinear,
+  scaleBy,
   scoreRegions,
+  softmax,
   spatialSoftmax,
 } from '../../lib/ops/index.js';
 import { type Device, openDevice } from '../../lib/runtime/device.js';
 import { checkGradient } from '../support/gradient-check.js';
 import { randomNumbers, randomTensor } from '../support/random.js';
-import type { ReferenceTensor } from '../support/reference-ops.js';
+import type { ReferenceTensor } from '../support/reference-tensor.js';
 
 describe('gradients of resizes, poolings and regions', () => {
   let device: Device;
@@ -88,6 +90,8 @@ describe('gradients of resizes, poolings and regions', () => {
       },
     );
 
+  check('over a batch', softmax, { x: random(2, 5, 7, 11) }, { scale: -0.7 });
+  check('over a batch', scaleBy, { x: random(2, 5, 7, 19), factor: random(1) }, {});
   check('over a batch', spatialSoftmax, { logits: random(2, 5, 7, 11) }, { scale: 0.7 });
   check(
     'over a batch',

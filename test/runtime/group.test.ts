@@ -9,7 +9,7 @@ import type { Program } from '../../lib/runtime/program.js';
 import { relativeError } from '../support/compare.js';
 import { expectOcrnetError } from '../support/expect-error.js';
 import { randomNumbers, randomTensor } from '../support/random.js';
-import type { ReferenceTensor } from '../support/reference-ops.js';
+import type { ReferenceTensor } from '../support/reference-tensor.js';
 
 const float = (shape: readonly number[]) => ({ dataType: 'float32', shape }) as const;
 

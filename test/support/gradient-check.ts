@@ -6,7 +6,7 @@ import type { Device } from '../../lib/runtime/device.js';
 import { relativeError } from './compare.js';
 import { randomNumbers, randomTensor } from './random.js';
 import { runReference } from './reference-graph.js';
-import type { ReferenceTensor } from './reference-ops.js';
+import type { ReferenceTensor } from './reference-tensor.js';
 
 export interface GradientCase {
   readonly spec: AnyOpSpec;

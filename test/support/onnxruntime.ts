@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Graph } from '../../lib/ir/graph.js';
 import type { Shape } from '../../lib/ir/tensor-type.js';
-import type { ReferenceTensor } from './reference-ops.js';
+import type { ReferenceTensor } from './reference-tensor.js';
 
 export interface OnnxOutput {
   readonly type: string;

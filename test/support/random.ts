@@ -1,5 +1,5 @@
 import { elementCount, type Shape } from '../../lib/ir/tensor-type.js';
-import type { ReferenceTensor } from './reference-ops.js';
+import type { ReferenceTensor } from './reference-tensor.js';
 
 /** Numbers in [0, 1), the same for the same seed (mulberry32). */
 export function randomNumbers(seed: number): () => number {

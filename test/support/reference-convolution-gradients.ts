@@ -1,5 +1,5 @@
 import { elementCount, type Shape } from '../../lib/ir/tensor-type.js';
-import type { ReferenceTensor } from './reference-ops.js';
+import type { ReferenceTensor } from './reference-tensor.js';
 
 /** The gradients of convolutions in plain loops over float64: see reference-ops.ts. */
 

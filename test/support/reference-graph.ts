@@ -1,7 +1,8 @@
 import type { Graph, StatePart, Value } from '../../lib/ir/graph.js';
 import { formatShape, sameShape } from '../../lib/ir/tensor-type.js';
 import type { OperationName } from '../../lib/ops/index.js';
-import { type ReferenceOp, type ReferenceTensor, referenceOps } from './reference-ops.js';
+import { referenceOps } from './reference-ops.js';
+import type { ReferenceOp, ReferenceTensor } from './reference-tensor.js';
 import { referenceTrainingOps } from './reference-training-ops.js';
 
 const referenceOf: Readonly<Record<OperationName, ReferenceOp>> = {

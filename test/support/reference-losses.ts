@@ -5,7 +5,7 @@ import {
   type Reference,
   type ReferenceTensor,
   softmax,
-} from './reference-ops.js';
+} from './reference-tensor.js';
 
 /** Losses and what is made from labels, in plain loops over float64: see reference-ops.ts. */
 
@@ -93,25 +93,4 @@ export const crossEntropy: Reference<{ logits: R; labels: R; classWeights?: R },
     }
   }
   return { loss: { shape: [1], data: Float64Array.of(loss) }, dLogits };
-};
-
-export const labelRegions: Reference<
-  { labels: R },
-  { height: number; width: number; classes: number; normalised: boolean }
-> = ({ labels }, { height, width, classes, normalised }) => {
-  const [batch, labelHeight, labelWidth] = labels.shape as [number, number, number];
-  const regions = make([batch, height, width, classes]);
-  for (let n = 0; n < batch; n++) {
-    const members: number[][] = Array.from({ length: classes }, () => []);
-    for (let y = 0; y < height; y++)
-      for (let x = 0; x < width; x++) {
-        const row = Math.floor((y * labelHeight) / height);
-        const column = Math.floor((x * labelWidth) / width);
-        const label = labels.data[(n * labelHeight + row) * labelWidth + column] as number;
-        members[label]?.push(((n * height + y) * width + x) * classes + label);
-      }
-    for (const indices of members)
-      for (const i of indices) regions.data[i] = normalised ? 1 / indices.length : 1;
-  }
-  return { regions };
 };

@@ -6,7 +6,7 @@ import {
   map,
   type Reference,
   type ReferenceTensor,
-} from './reference-ops.js';
+} from './reference-tensor.js';
 
 /** Batch normalisation in training and what belongs to it, in plain loops over float64: see reference-ops.ts. */
 

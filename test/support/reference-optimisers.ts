@@ -1,4 +1,4 @@
-import { map, type Reference, type ReferenceTensor } from './reference-ops.js';
+import { map, type Reference, type ReferenceTensor } from './reference-tensor.js';
 
 /** What updates flat vectors, in plain loops over float64: see reference-ops.ts. */
 

@@ -1,16 +1,16 @@
 import { elementCount } from '../../lib/ir/tensor-type.js';
 import type { TrainingOperationName } from '../../lib/ops/index.js';
 import { conv2dFilterGradient, conv2dInputGradient } from './reference-convolution-gradients.js';
-import { crossEntropy, labelRegions } from './reference-losses.js';
+import { crossEntropy } from './reference-losses.js';
 import {
   activateGradient,
   batchNormGradient,
   batchNormTraining,
   channelSums,
 } from './reference-normalisation.js';
-import { erase, type Reference, type ReferenceOp, type ReferenceTensor } from './reference-ops.js';
 import { accumulate, adamW, globalNorm, movingAverage, sgd } from './reference-optimisers.js';
 import { referenceRegionGradients } from './reference-region-gradients.js';
+import { erase, type Reference, type ReferenceOp, type ReferenceTensor } from './reference-tensor.js';
 import { referenceWindowGradients } from './reference-window-gradients.js';
 
 /** The operations of training in plain loops over float64: see reference-ops.ts. */
@@ -30,6 +30,13 @@ const join: ReferenceOp = (parts) => {
 /** On one device. */
 const allReduce: Reference<{ x: ReferenceTensor }, object> = ({ x }) => ({ y: x });
 
+const dotProduct: Reference<{ a: ReferenceTensor; b: ReferenceTensor }, object> = ({ a, b }) => ({
+  y: {
+    shape: [1],
+    data: Float64Array.of(a.data.reduce((sum, value, i) => sum + value * (b.data[i] as number), 0)),
+  },
+});
+
 const sliceChannels: Reference<{ x: ReferenceTensor }, { first: number; count: number }> = (
   { x },
   { first, count },
@@ -45,6 +52,7 @@ export const referenceTrainingOps = {
   batchNormGradient: erase(batchNormGradient),
   activateGradient: erase(activateGradient),
   channelSums: erase(channelSums),
+  dotProduct: erase(dotProduct),
   conv2dInputGradient: erase(conv2dInputGradient),
   conv2dFilterGradient: erase(conv2dFilterGradient),
   ...referenceRegionGradients,
@@ -56,6 +64,5 @@ export const referenceTrainingOps = {
   accumulate: erase(accumulate),
   adamW: erase(adamW),
   movingAverage: erase(movingAverage),
-  labelRegions: erase(labelRegions),
   allReduce: erase(allReduce),
 } satisfies Record<TrainingOperationName, ReferenceOp>;

@@ -1,4 +1,4 @@
-import { bilinearSource, erase, fill, four, make, type R, type Reference } from './reference-ops.js';
+import { bilinearSource, erase, fill, four, make, type R, type Reference } from './reference-tensor.js';
 
 /** The gradients of resizes and poolings in plain loops over float64: see reference-ops.ts. */
 

@@ -50,8 +50,8 @@ function fold(node: Node, affineNode: Node, parameters: Parameters, pen: Rewrite
   const absorbs = node.spec.facts.absorbsAffine as { filter: string; bias: string };
   const filter = parameters.get(node.inputs[absorbs.filter] as Value) as Parameter;
   const bias = node.inputs[absorbs.bias] && parameters.get(node.inputs[absorbs.bias] as Value);
-  const { from, coefficients } = affineOf(affineNode, parameters);
   const channels = filter.value.type.shape[0] as number;
+  const { from, coefficients } = affineOf(affineNode, parameters, channels);
 
   const scaled = pen.parameter(`${filter.name}*${affineNode.path}`, filter.value.type, {
     kind: 'derived',
@@ -86,9 +86,10 @@ function fold(node: Node, affineNode: Node, parameters: Parameters, pen: Rewrite
 /** A batch norm with nothing to go into. */
 function lower(node: Node, parameters: Parameters, pen: Rewriter): void {
   const { affine } = node.spec.facts;
-  const { from, coefficients } = affineOf(node, parameters);
   const x = pen.map(node.inputs[affine?.input as string] as Value);
-  const type = { dataType: 'float32', shape: [x.type.shape.at(-1) as number] } as const;
+  const channels = x.type.shape.at(-1) as number;
+  const { from, coefficients } = affineOf(node, parameters, channels);
+  const type = { dataType: 'float32', shape: [channels] } as const;
   const derive = (which: keyof Affine) =>
     pen.parameter(`${node.path}.${which}`, type, {
       kind: 'derived',
@@ -104,13 +105,19 @@ function lower(node: Node, parameters: Parameters, pen: Rewriter): void {
   pen.replace(onlyOutput(node), onlyOutput(emitted));
 }
 
-function affineOf(node: Node, parameters: Parameters) {
+/** The parameters that an affine map is made of, and how: one coefficient a channel. */
+function affineOf(node: Node, parameters: Parameters, channels: number) {
   const { affine } = node.spec.facts;
   if (!affine) throw new Error(`${node.spec.name} is not affine`);
   const from = affine.parameters.map((name) => parameters.get(node.inputs[name] as Value) as Parameter);
+  const perChannel = (values: Float32Array) =>
+    values.length === channels ? values : new Float32Array(channels).fill(values[0] as number);
   return {
     from,
-    coefficients: (tensors: readonly Float32Array[]) => affine.coefficients(tensors, node.attributes),
+    coefficients: (tensors: readonly Float32Array[]): Affine => {
+      const { scale, shift } = affine.coefficients(tensors, node.attributes);
+      return { scale: perChannel(scale), shift: perChannel(shift) };
+    },
   };
 }
 

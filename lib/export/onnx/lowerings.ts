@@ -157,6 +157,10 @@ export const lowerings = {
     return { y: applyEpilogue(onnx, y, attributes, residual) };
   }),
 
+  scaleBy: lower(ops.scaleBy, ({ x, factor }, _attributes, onnx) => ({
+    y: onnx.node('Mul', [x.name, factor.name]),
+  })),
+
   activate: lower(ops.activate, ({ x }, attributes, onnx) => ({
     y: applyEpilogue(onnx, x.name, attributes),
   })),
@@ -204,15 +208,53 @@ export const lowerings = {
     y: applyEpilogue(onnx, resize(onnx, x, attributes), attributes, residual),
   })),
 
+  softmax: lower(ops.softmax, ({ x }, { scale }, onnx) => ({
+    y: onnx.node('Softmax', [scaled(onnx, x.name, scale)], { axis: { int: 1 } }),
+  })),
+
   spatialSoftmax: lower(ops.spatialSoftmax, ({ logits }, { scale }, onnx, { regions }) => {
     const scores = scaled(onnx, asMatrices(onnx, logits), scale);
     const shares = onnx.node('Softmax', [scores], { axis: { int: 2 } });
     return { regions: asImages(onnx, shares, regions) };
   }),
 
+  labelRegions: lower(ops.labelRegions, ({ labels }, { height, width, classes, normalised }, onnx) => {
+    const [, fromHeight, fromWidth] = labels.type.shape as [number, number, number];
+    // Gathered by index: a Resize to the nearest pixel would compute the index in float32.
+    const nearest = (name: string, axis: number, from: number, to: number) => {
+      const sources = Array.from({ length: to }, (_, i) => Math.floor((i * from) / to));
+      return onnx.node('Gather', [name, onnx.integers(sources)], { axis: { int: axis } });
+    };
+    const grid = nearest(nearest(labels.name, 1, fromHeight, height), 2, fromWidth, width);
+    const ofPixels = onnx.node('Unsqueeze', [
+      onnx.node('Cast', [grid], { to: { int: elementTypes.INT64 } }),
+      onnx.integers([1]),
+    ]);
+    const ofClasses = onnx.node('Unsqueeze', [
+      onnx.integers(Array.from({ length: classes }, (_, k) => k)),
+      onnx.integers([1, 2]),
+    ]);
+    const members = onnx.node('Cast', [onnx.node('Equal', [ofPixels, ofClasses])], {
+      to: { int: elementTypes.FLOAT },
+    });
+    if (!normalised) return { regions: members };
+    const counts = onnx.node('ReduceSum', [members, onnx.integers([2, 3])]);
+    return { regions: onnx.node('Div', [members, onnx.node('Max', [counts, onnx.scalar(1)])]) };
+  }),
+
   aggregateRegions: lower(ops.aggregateRegions, ({ regions, features }, _attributes, onnx, { y }) => {
     const masks = transposeMatrices(onnx, asMatrices(onnx, regions));
     return { y: asImages(onnx, onnx.node('MatMul', [asMatrices(onnx, features), masks]), y) };
+  }),
+
+  distributeRegions: lower(ops.distributeRegions, ({ regions, vectors }, _attributes, onnx, { y }) => {
+    const mixed = onnx.node('MatMul', [asMatrices(onnx, vectors), asMatrices(onnx, regions)]);
+    return { y: asImages(onnx, mixed, y) };
+  }),
+
+  scoreRegions: lower(ops.scoreRegions, ({ features, vectors }, _attributes, onnx, { scores }) => {
+    const rows = transposeMatrices(onnx, asMatrices(onnx, vectors));
+    return { scores: asImages(onnx, onnx.node('MatMul', [rows, asMatrices(onnx, features)]), scores) };
   }),
 
   attendRegions: lower(ops.attendRegions, ({ query, key, value }, attributes, onnx, { y }) => {

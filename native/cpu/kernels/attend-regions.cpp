@@ -1,7 +1,7 @@
 // A block of pixels at a time: relation = query · keyᵀ, softmax over the classes, y = relation · value. The
 // relation of a block stays in the cache.
 
-#include "cpu/kernels/epilogue.h"
+#include "cpu/kernels/float-rows.h"
 #include "cpu/kernels/relation.h"
 #include "cpu/kernels/table.h"
 
@@ -9,28 +9,10 @@ namespace ocrnet::cpu::OCRNET_ISA {
 
 namespace {
 
-/// Queries as float32: where they are, or converted.
-const float* floatQueries(const AttendRegions&, const float* queries, std::int64_t,
-                          std::int64_t* /*stride*/) {
-  return queries;
-}
-const float* floatQueries(const AttendRegions& a, const BFloat16* queries, std::int64_t pixels,
-                          std::int64_t* stride) {
-  for (std::int64_t i = 0; i < pixels; ++i) {
-    eachVector(a.depth, [&](std::int64_t d, auto lanes) {
-      store(a.queries + i * a.depth + d, load(queries + i * *stride + d, lanes), lanes);
-    });
-  }
-  *stride = a.depth;
-  return a.queries;
-}
-
 template <class T>
 void attendBlock(const AttendRegions& a, std::int64_t firstPixel, std::int64_t pixels) {
-  std::int64_t stride = a.query.stride;
-  const T* const query = static_cast<const T*>(a.query.data) + firstPixel * stride;
-  const float* const queries = floatQueries(a, query, pixels, &stride);
-  relate(queries, stride, pixels, a.packedKey, a.depth, a.classes, a.scale, a.relation);
+  const FloatRows queries = floatRows(a.type, a.query, firstPixel, pixels, a.depth, a.queries);
+  relate(queries.data, queries.stride, pixels, a.packedKey, a.depth, a.classes, a.scale, a.relation);
 
   T* const y = static_cast<T*>(a.y.data) + firstPixel * a.y.stride;
   product(a.relation, wholeVectors(a.classes), pixels, a.packedValue, a.classes, a.channels,

@@ -136,6 +136,21 @@ struct AdaptiveAveragePool2dGradient {
   Target dx;
 };
 
+struct Softmax {
+  DataType type;
+  std::int64_t channels;
+  float scale;
+  Source x;
+  Target y;
+};
+
+struct SoftmaxGradient {
+  std::int64_t channels;
+  float scale;
+  Source y, dy;
+  Target dx;
+};
+
 struct SpatialSoftmax {
   DataType type;
   std::int64_t classes;
@@ -189,13 +204,15 @@ struct AttendRegionsGradient {
 
 /// y (pixels, columns) = x (pixels, depth) · a matrix in panels, see packPanels.
 struct PixelProduct {
-  DataType outputType;
+  DataType inputType, outputType;
   std::int64_t depth, columns;
-  const float* x;
-  std::int64_t stride;  // of x
+  Source x;
   const float* panels;
   Target y;
+  float* rows;  // scratch of one thread: (kProductPixels, depth), where x is bfloat16
 };
+/// So many read a panel while it is in the cache.
+inline constexpr std::int64_t kProductPixels = 48;
 
 struct ResizeArgmax {
   std::int64_t height, width, outputHeight, outputWidth, classes;
@@ -215,6 +232,12 @@ struct ActivationGradient {
   Source dy, y;
   Target dx;
   Epilogue epilogue;
+};
+
+struct DotProduct {
+  DataType type;
+  std::int64_t channels;
+  Source a, b;
 };
 
 /// x, or x · other where that is not null.
@@ -322,6 +345,8 @@ struct Kernels {
   void (*resizeBilinearGradient)(const ResizeBilinearGradient&, Range rows);
   void (*maxPool2dGradient)(const MaxPool2dGradient&, Range rows);
   void (*adaptiveAveragePool2dGradient)(const AdaptiveAveragePool2dGradient&, Range rows);
+  void (*softmax)(const Softmax&, Range pixels);
+  void (*softmaxGradient)(const SoftmaxGradient&, Range pixels);
   /// regions = exp(scale · logits − maximum) over a block of pixels, with its maximum and sum (classes).
   void (*exponentiateRegions)(const SpatialSoftmax&, Range pixels, float* maximum, float* sum);
   /// regions *= factor (classes).
@@ -345,6 +370,7 @@ struct Kernels {
   void (*depthwiseFilterGradient)(const DepthwiseFilterGradient&, Range channels);
   void (*resizeArgmax)(const ResizeArgmax&, Range rows);
   void (*activationGradient)(const ActivationGradient&, Range pixels);
+  double (*dotProduct)(const DotProduct&, Range pixels);
   /// Over some pixels, for some channels: sums += the terms. From here on, vectors of sums are as long as the
   /// channels rounded up to kMostLanes, and ranges of channels start at multiples of kMostLanes.
   void (*channelSums)(const ChannelTerms&, Range pixels, Range channels, float* sums);

@@ -1,4 +1,5 @@
 #include "cpu/kernels/epilogue.h"
+#include "cpu/kernels/float-rows.h"
 #include "cpu/kernels/product.h"
 #include "cpu/kernels/table.h"
 
@@ -6,13 +7,11 @@ namespace ocrnet::cpu::OCRNET_ISA {
 
 namespace {
 
-/// So many read a panel while it is in the cache.
-constexpr std::int64_t kBlockPixels = 48;
-
 template <class T>
 void multiplyBlock(const PixelProduct& p, std::int64_t firstPixel, std::int64_t pixels) {
   T* const y = static_cast<T*>(p.y.data) + firstPixel * p.y.stride;
-  product(p.x + firstPixel * p.stride, p.stride, pixels, p.panels, p.depth, p.columns,
+  const FloatRows x = floatRows(p.inputType, p.x, firstPixel, pixels, p.depth, p.rows);
+  product(x.data, x.stride, pixels, p.panels, p.depth, p.columns,
           [&](std::int64_t pixel, std::int64_t column, Vec sum) {
             T* const out = y + pixel * p.y.stride + column;
             if (column + kLanes <= p.columns) return store(out, sum, Whole{});
@@ -24,9 +23,9 @@ void multiplyBlock(const PixelProduct& p, std::int64_t firstPixel, std::int64_t 
 
 void pixelProduct(const PixelProduct& p, Range pixels) {
   withFloatType(p.outputType, [&](auto type) {
-    for (std::int64_t pixel = pixels.first; pixel < pixels.end; pixel += kBlockPixels) {
+    for (std::int64_t pixel = pixels.first; pixel < pixels.end; pixel += kProductPixels) {
       const std::int64_t rest = pixels.end - pixel;
-      multiplyBlock<decltype(type)>(p, pixel, rest < kBlockPixels ? rest : kBlockPixels);
+      multiplyBlock<decltype(type)>(p, pixel, rest < kProductPixels ? rest : kProductPixels);
     }
   });
 }

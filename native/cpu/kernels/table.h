@@ -16,6 +16,8 @@ void resizeTaps(const ResizeTaps&, Range rows);
 void resizeBilinearGradient(const ResizeBilinearGradient&, Range rows);
 void maxPool2dGradient(const MaxPool2dGradient&, Range rows);
 void adaptiveAveragePool2dGradient(const AdaptiveAveragePool2dGradient&, Range rows);
+void softmax(const Softmax&, Range pixels);
+void softmaxGradient(const SoftmaxGradient&, Range pixels);
 void exponentiateRegions(const SpatialSoftmax&, Range pixels, float* maximum, float* sum);
 void scaleRegions(const SpatialSoftmax&, Range pixels, const float* factor);
 void sumRegionGradients(const SpatialSoftmaxGradient&, Range pixels, float* sum);
@@ -30,6 +32,7 @@ void pixelProduct(const PixelProduct&, Range pixels);
 void depthwiseFilterGradient(const DepthwiseFilterGradient&, Range channels);
 void resizeArgmax(const ResizeArgmax&, Range rows);
 void activationGradient(const ActivationGradient&, Range pixels);
+double dotProduct(const DotProduct&, Range pixels);
 void channelSums(const ChannelTerms&, Range pixels, Range channels, float* sums);
 void channelMoments(const ChannelTerms&, Range pixels, Range channels, float* shift, float* sums,
                     float* squares);

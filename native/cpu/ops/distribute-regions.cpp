@@ -4,7 +4,7 @@ namespace ocrnet::cpu {
 
 const Op distributeRegionsOp{
     .choose = [](const StepDescription& step,
-                 const Device&) { return choosePixelProduct(step, RegionVectors::mixed); },
+                 const Device& device) { return choosePixelProduct(step, device, RegionVectors::mixed); },
     .prepare = [](const StepDescription& step, const Device& device,
                   Weights&) { return preparePixelProduct(step, device, RegionVectors::mixed); },
 };

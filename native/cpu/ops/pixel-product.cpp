@@ -6,39 +6,55 @@ namespace ocrnet::cpu {
 
 namespace {
 
-constexpr std::int64_t kGrainPixels = 48;
+/// The scratch, in floats: the panels of an image's vectors, then each thread's converted rows of x.
+struct Layout {
+  std::int64_t panels, rows;
+
+  std::int64_t total(int threads) const { return panels + threads * rows; }
+};
+
+Layout layoutOf(const StepDescription& step, RegionVectors use) {
+  const TensorInfo &x = *step.input(0), &vectors = *step.input(1);
+  const std::int64_t columns = use == RegionVectors::mixed ? vectors.channels() : vectors.shape[1];
+  return {.panels = x.channels() * roundUp(columns, kMostLanes),
+          .rows = x.dataType == DataType::float32 ? 0 : kProductPixels * x.channels()};
+}
 
 }  // namespace
 
-Choice choosePixelProduct(const StepDescription& step, RegionVectors use) {
-  const TensorInfo &x = *step.input(0), &vectors = *step.input(1);
-  const std::int64_t columns = use == RegionVectors::mixed ? vectors.channels() : vectors.shape[1];
-  return {.scratchBytes = x.channels() * roundUp(columns, kMostLanes) * sizeof(float)};
+Choice choosePixelProduct(const StepDescription& step, const Device& device, RegionVectors use) {
+  return {.scratchBytes = layoutOf(step, use).total(device.threads) * sizeof(float)};
 }
 
 std::unique_ptr<PreparedStep> preparePixelProduct(const StepDescription& step, const Device& device,
                                                   RegionVectors use) {
-  requireChoice(step, choosePixelProduct(step, use));
+  requireChoice(step, choosePixelProduct(step, device, use));
   const TensorInfo &x = *step.input(0), &vectors = *step.input(1), &y = *step.output(0);
-  return preparedStep([batch = x.shape[0], pixels = x.shape[1] * x.shape[2], depth = x.channels(),
-                       stride = x.pixelStride, type = vectors.dataType, classes = vectors.shape[1],
-                       channels = vectors.channels(), outputType = y.dataType, columns = y.channels(),
-                       target = targetOf(&y), transpose = use == RegionVectors::scored,
+  const PixelProduct product{.inputType = x.dataType,
+                             .outputType = y.dataType,
+                             .depth = x.channels(),
+                             .columns = y.channels(),
+                             .x = sourceOf(&x),
+                             .panels = nullptr,
+                             .y = targetOf(&y),
+                             .rows = nullptr};
+  return preparedStep([product, layout = layoutOf(step, use), batch = x.shape[0],
+                       pixels = x.shape[1] * x.shape[2], type = vectors.dataType, classes = vectors.shape[1],
+                       channels = vectors.channels(), transpose = use == RegionVectors::scored,
                        threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
     float* const panels = reinterpret_cast<float*>(memory.scratch);
-    const PixelProduct product{.outputType = outputType,
-                               .depth = depth,
-                               .columns = columns,
-                               .x = memory.in<float>(0),
-                               .stride = stride,
-                               .panels = panels,
-                               .y = {memory.outputs[0], target.stride}};
+    PixelProduct p = product;
+    p.x.data = memory.inputs[0];
+    p.panels = panels;
+    p.y.data = memory.outputs[0];
     for (std::int64_t image = 0; image < batch; ++image) {
       kernels.packPanels(type, memory.inputs[1] + image * classes * channels * bytesPerElement(type), classes,
                          channels, transpose, panels);
-      parallel(threads, pixels, kGrainPixels, [&](Range range, int) {
-        kernels.pixelProduct(product, {image * pixels + range.first, image * pixels + range.end});
+      parallel(threads, pixels, kProductPixels, [&](Range range, int thread) {
+        PixelProduct mine = p;
+        mine.rows = panels + layout.panels + thread * layout.rows;
+        kernels.pixelProduct(mine, {image * pixels + range.first, image * pixels + range.end});
       });
     }
   });

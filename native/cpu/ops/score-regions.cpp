@@ -3,11 +3,8 @@
 namespace ocrnet::cpu {
 
 const Op scoreRegionsOp{
-    .choose =
-        [](const StepDescription& step, const Device&) {
-          requireFloat32(step);
-          return choosePixelProduct(step, RegionVectors::scored);
-        },
+    .choose = [](const StepDescription& step,
+                 const Device& device) { return choosePixelProduct(step, device, RegionVectors::scored); },
     .prepare = [](const StepDescription& step, const Device& device,
                   Weights&) { return preparePixelProduct(step, device, RegionVectors::scored); },
 };
