@@ -12,7 +12,10 @@ export type ReadParameter = (parameter: Parameter) => Float32Array;
  * gives them, derived ones computed from others. Lazy, so that one weight exists at a time, besides those that a later
  * derived one still needs.
  */
-export function* eachWeight(graph: Graph, read: ReadParameter): Generator<[Parameter, Float32Array]> {
+export function* eachWeight(
+  graph: Pick<Graph, 'parameters'>,
+  read: ReadParameter,
+): Generator<[Parameter, Float32Array]> {
   const uses = new Map<Parameter, number>();
   const count = (parameter: Parameter): void => {
     const before = uses.get(parameter) ?? 0;

@@ -159,6 +159,7 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
     .addOption(precisionOption())
     .addOption(deviceOption())
     .option('--steps', 'also the algorithm of each step')
+    .option('--no-algebra', 'convolutions as they are written, not as sums over their parts')
     .option('--train', 'memory of training instead, in several ways to save some')
     .addOption(optimiserOption())
     .addOption(recomputeOption())

@@ -11,6 +11,7 @@ import { printTrainingSummary, refuseTrainingFlags, type TrainingSummaryFlags } 
 
 export interface SummaryFlags extends NetworkFlags, TrainingSummaryFlags {
   readonly steps?: boolean;
+  readonly algebra?: boolean;
 }
 
 /** `ocrnet summary`: no weights are read. */
@@ -19,19 +20,21 @@ export async function summary(
   flags: SummaryFlags,
   { terminal }: CommandContext,
 ): Promise<void> {
-  const { input, steps = false, json = false, device = 'auto', precision = 'float32', ...network } = flags;
+  const { input, steps = false, json = false, device = 'auto', precision = 'float32', ...rest } = flags;
+  const { algebra = true, ...network } = rest;
   const { config } = describeSource(name, network).description;
   await using opened = await openUnlessMissing(device, terminal);
   const target = opened?.target ?? abstractTarget;
   if (flags.train) return printTrainingSummary(config, target, flags, terminal);
   refuseTrainingFlags(flags);
   const graph = buildSegmenter(config, { ...input, outputs: ['labels'] });
-  const counted = summarise(graph, { target, precision });
+  const counted = summarise(graph, { target, precision, algebra });
   if (json) terminal.print(JSON.stringify(steps ? counted : { ...counted, steps: undefined }, undefined, 2));
   else terminal.print([...describe(counted), ...(steps ? [stepTable(counted)] : [])].join('\n'));
 }
 
-function describe({ stages, parameters, flops, bytesMoved, weightBytes, arenaBytes }: Summary): string[] {
+function describe(summary: Summary): string[] {
+  const { stages, parameters, flops, executedFlops, bytesMoved, weightBytes, arenaBytes } = summary;
   const table = new Table({
     head: ['stage', 'output', 'parameters', 'GFLOPs', 'MB moved'],
     colAligns: ['left', 'left', 'right', 'right', 'right'],
@@ -49,6 +52,7 @@ function describe({ stages, parameters, flops, bytesMoved, weightBytes, arenaByt
     table.toString(),
     `parameters      ${parameters.toLocaleString('en')} (${formatMillions(parameters)})`,
     `operations      ${formatGigaflops(flops)} GFLOPs, a multiply-add counted as two; ${formatBytes(bytesMoved)} moved`,
+    `as compiled     ${formatGigaflops(executedFlops)} GFLOPs`,
     `weights         ${formatBytes(weightBytes)} in float32`,
     `planned memory  ${formatBytes(arenaBytes)} for activations and scratch`,
   ];

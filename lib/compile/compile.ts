@@ -1,17 +1,24 @@
 import type { Graph } from '../ir/graph.js';
 import { verify } from '../ir/verify.js';
-import { type Cost, costOf } from './cost.js';
+import { type Cost, costOf, totalFlops } from './cost.js';
 import { assignPrecision, type Precision } from './passes/assign-precision.js';
+import { cutTaps } from './passes/cut-taps.js';
 import { eliminateDead } from './passes/eliminate-dead.js';
 import { foldAffine } from './passes/fold-affine.js';
 import { fuseActivation, fuseResidual } from './passes/fuse-epilogue.js';
 import { projectBeforeMixing } from './passes/project-before-mixing.js';
+import { splitConvolutions } from './passes/split-convolutions.js';
 import { type Plan, plan } from './plan.js';
 import type { Target } from './target.js';
 
-export interface CompileOptions {
+export interface CompileOptions extends LowerOptions {
   readonly target: Target;
   readonly precision: Precision;
+}
+
+export interface LowerOptions {
+  /** Whether convolutions may become others that need less work: sums over parts, fewer taps. By default they may. */
+  readonly algebra?: boolean;
 }
 
 export interface Compiled extends Plan {
@@ -19,6 +26,8 @@ export interface Compiled extends Plan {
   readonly graph: Graph;
   /** Of the network as it was given. */
   readonly cost: Cost;
+  /** Floating-point operations of the network after the passes, as direct algorithms would do them. */
+  readonly executedFlops: number;
 }
 
 /**
@@ -28,13 +37,18 @@ export interface Compiled extends Plan {
 export const inferencePasses: readonly (readonly [
   name: string,
   pass: (graph: Graph, precision: Precision) => Graph,
+  kind?: 'algebra',
 ])[] = [
   // Only what an output needs.
   ['eliminate-dead', eliminateDead],
   // No batch norm is left; convolutions have biases.
   ['fold-affine', foldAffine],
+  // No filter reaches beyond its map. Before what asks how large filters are.
+  ['cut-taps', cutTaps, 'algebra'],
   // Pointwise convolutions after attention act on regions, not on pixels. Wants folded batch norms.
   ['project-before-mixing', projectBeforeMixing],
+  // Convolutions of what was put side by side are sums. Wants folded batch norms, leaves additions.
+  ['split-convolutions', splitConvolutions, 'algebra'],
   // Sums are residuals of what computes one of their terms. Before activations, which come after residuals.
   ['fuse-residual', fuseResidual],
   ['fuse-activation', fuseActivation],
@@ -43,9 +57,10 @@ export const inferencePasses: readonly (readonly [
 ];
 
 /** The network as a device runs it: the passes, verified after each. */
-export function lower(graph: Graph, precision: Precision): Graph {
+export function lower(graph: Graph, precision: Precision, { algebra = true }: LowerOptions = {}): Graph {
   verify(graph);
-  return inferencePasses.reduce((current, [name, pass]) => {
+  return inferencePasses.reduce((current, [name, pass, kind]) => {
+    if (kind === 'algebra' && !algebra) return current;
     const next = pass(current, precision);
     verify(next, name);
     return next;
@@ -55,11 +70,17 @@ export function lower(graph: Graph, precision: Precision): Graph {
 /** Plans a graph as it is: one that has been through its passes, as those of training are. */
 export function compilePrepared(graph: Graph, target: Target): Compiled {
   verify(graph);
-  return { ...plan(graph, target), graph, cost: costOf(graph) };
+  const cost = costOf(graph);
+  return { ...plan(graph, target), graph, cost, executedFlops: cost.flops };
 }
 
 /** From a network to a plan for one device. */
-export function compile(graph: Graph, { target, precision }: CompileOptions): Compiled {
-  const lowered = lower(graph, precision);
-  return { ...plan(lowered, target), graph: lowered, cost: costOf(graph) };
+export function compile(graph: Graph, { target, precision, ...options }: CompileOptions): Compiled {
+  const lowered = lower(graph, precision, options);
+  return {
+    ...plan(lowered, target),
+    graph: lowered,
+    cost: costOf(graph),
+    executedFlops: totalFlops(lowered),
+  };
 }

@@ -15,6 +15,8 @@ export function flopsOf(node: Node): number {
   return node.spec.flops(typesOf(node.inputs), typesOf(node.outputs), node.attributes);
 }
 
+export const totalFlops = (graph: Graph): number => graph.nodes.reduce((sum, node) => sum + flopsOf(node), 0);
+
 export function bytesMovedBy(node: Node): number {
   const values = [...Object.values(node.inputs), ...Object.values(node.outputs)];
   return values.reduce((sum, { type }) => sum + byteLength(type), 0);
@@ -30,7 +32,7 @@ export function parameterCount(graph: Graph): number {
 export function costOf(graph: Graph): Cost {
   return {
     parameters: parameterCount(graph),
-    flops: graph.nodes.reduce((sum, node) => sum + flopsOf(node), 0),
+    flops: totalFlops(graph),
     bytesMoved: graph.nodes.reduce((sum, node) => sum + bytesMovedBy(node), 0),
   };
 }

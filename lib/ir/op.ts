@@ -47,6 +47,10 @@ export interface OpFacts {
   };
   /** A scale and shift of the output channels can be computed into these parameters: a linear map, outputs first. */
   readonly absorbsAffine?: { readonly filter: string; readonly bias: string };
+  /** A convolution of x with `filter` (O, kh, kw, C / groups), by the attributes stride, padding, dilation and groups. */
+  readonly convolves?: { readonly filter: string; readonly bias: string };
+  /** A bilinear resize of x to the attributes height × width by alignCorners: each channel by itself. */
+  readonly resizes?: true;
   /** True where each output pixel is one affine map of the same pixel of `x`, before the epilogue. */
   mapsPixels?(inputs: TensorTypes, attributes: AttributeValues): boolean;
 }

@@ -105,9 +105,12 @@ export function buildSegmenter(config: SegmenterConfig, options: SegmenterOption
   return builder.build();
 }
 
-/** The network for its parameters' sake, which are the same at every size. */
+/**
+ * The network for its parameters' sake, which are the same at every size; what the compiler makes of them is the same at all
+ * but small ones.
+ */
 export const parameterGraph = (config: SegmenterConfig): Graph =>
-  buildSegmenter(config, { batch: 1, height: 64, width: 64, outputs: ['logits'] });
+  buildSegmenter(config, { batch: 1, height: 512, width: 512, outputs: ['logits'] });
 
 function addOutputs(
   builder: GraphBuilder,

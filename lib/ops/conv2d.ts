@@ -36,6 +36,7 @@ export const conv2d = defineOp({
     epilogue: { residual: true, activation: true },
     exactInputs: ['filter', 'bias'],
     absorbsAffine: { filter: 'filter', bias: 'bias' },
+    convolves: { filter: 'filter', bias: 'bias' },
     mapsPixels: ({ filter }, { stride, padding, groups }) =>
       filter?.shape[1] === 1 && filter.shape[2] === 1 && stride === 1 && padding === 0 && groups === 1,
     inPlaceOf: 'residual',

@@ -19,6 +19,7 @@ export const resizeBilinear = defineOp({
   attributes: { height: int, width: int, alignCorners: bool, ...epilogueAttributes },
   facts: {
     epilogue: { residual: true, activation: true },
+    resizes: true,
     inPlaceOf: 'residual',
     readsSlices: ['x', 'residual'],
     writesSlices: true,

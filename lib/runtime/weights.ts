@@ -5,6 +5,7 @@ import { type NativeWeights, withOcrnetErrors } from './native.js';
 /** A model's parameters on a device, in float32, shared by all plans of the model. */
 export class Weights {
   readonly #native: NativeWeights;
+  readonly #names = new Set<string>();
   #disposed = false;
 
   constructor(handle: NativeWeights) {
@@ -14,6 +15,11 @@ export class Weights {
   /** Copies a tensor in. */
   set(name: string, shape: Shape, data: Float32Array): void {
     withOcrnetErrors(() => this.handle.set(name, [...shape], data));
+    this.#names.add(name);
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name);
   }
 
   /** Held now, with the reordered forms that plans have asked for. */

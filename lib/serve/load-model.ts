@@ -1,18 +1,17 @@
 import { existsSync } from 'node:fs';
 import { openSafetensors, type SafetensorsFile } from '../checkpoint/safetensors.js';
-import { checkpointReader, eachWeight, type ReadParameter } from '../checkpoint/weights.js';
+import { checkpointReader, type ReadParameter } from '../checkpoint/weights.js';
 import { lower } from '../compile/compile.js';
 import type { Precision } from '../compile/passes/assign-precision.js';
 import { precisions } from '../compile/passes/assign-precision.js';
 import { invalidArgument, OcrnetError } from '../errors.js';
-import type { Graph } from '../ir/graph.js';
 import { modelConfig, type NamedModelOptions } from '../models/registry.js';
 import { parameterGraph, parseSegmenterConfig, type SegmenterConfig } from '../models/segmenter.js';
 import { initialiser } from '../nn/initialise.js';
 import { Device, type DeviceName, openDevice } from '../runtime/device.js';
-import type { Weights } from '../runtime/weights.js';
 import { Model } from './model.js';
 import { type ModelDescription, parseDescription } from './model-file.js';
+import { uploadWeights } from './upload-weights.js';
 
 export interface LoadModelOptions extends NamedModelOptions {
   /** An open device, which stays open when the model is disposed, or the name of one to open for this model. */
@@ -44,27 +43,30 @@ export async function loadModel(
   if (device instanceof Device && threads !== undefined)
     throw invalidArgument('threads', 'none with an open device, which has its own', threads);
   const { description, source } = describeSource(model, options);
-  using file = source === undefined ? undefined : openSafetensors(source);
   const opened =
     device instanceof Device
       ? device
       : await openDevice({ device, ...(threads !== undefined && { threads }) });
+  let file: SafetensorsFile | undefined;
   try {
+    if (source !== undefined) file = openSafetensors(source);
     if (!opened.supports(precision))
       throw new OcrnetError('UNSUPPORTED', `This processor computes no ${precision}: use float32`);
     const graph = parameterGraph(description.config);
     const weights = opened.createWeights();
-    upload(graph, file ? checkpointReader(graph, file) : randomWeights(model, options), weights);
-    const origin = source === undefined ? { seed: options.seed ?? 0 } : { file: source };
+    const read = file ? checkpointReader(graph, file) : randomWeights(model, options);
+    uploadWeights(lower(graph, precision), read, weights);
     return new Model({
       ...description,
       device: opened,
       ownsDevice: opened !== device,
       weights,
       precision,
-      origin,
+      read,
+      ...(file && { file }),
     });
   } catch (error) {
+    file?.close();
     if (opened !== device) await opened.dispose();
     throw error;
   }
@@ -76,14 +78,14 @@ export async function loadModel(
  */
 export function createModel(description: ModelDescription, read: ReadParameter, device: Device): Model {
   const weights = device.createWeights();
-  upload(parameterGraph(description.config), read, weights);
+  uploadWeights(lower(parameterGraph(description.config), 'float32'), read, weights);
   return new Model({
     ...description,
     device,
     ownsDevice: false,
     weights,
     precision: 'float32',
-    origin: { read },
+    read,
   });
 }
 
@@ -130,10 +132,4 @@ function randomWeights(
   if (onWarning) onWarning(message);
   else process.emitWarning(message, { code: 'OCRNET_RANDOM_WEIGHTS' });
   return initialiser(seed);
-}
-
-function upload(graph: Graph, read: ReadParameter, weights: Weights): void {
-  // Precision changes activations alone: weights are float32 on the device, whatever it makes of them.
-  for (const [{ name, value }, data] of eachWeight(lower(graph, 'float32'), read))
-    weights.set(name, value.type.shape, data);
 }

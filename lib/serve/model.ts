@@ -1,18 +1,16 @@
-import { openSafetensors, type SafetensorsWriteType, writeSafetensors } from '../checkpoint/safetensors.js';
-import { checkpointReader, checkpointTensors, type ReadParameter } from '../checkpoint/weights.js';
+import { type SafetensorsWriteType, writeSafetensors } from '../checkpoint/safetensors.js';
+import { checkpointTensors, type ReadParameter } from '../checkpoint/weights.js';
 import type { Precision } from '../compile/passes/assign-precision.js';
 import { OcrnetError } from '../errors.js';
 import { writeOnnx } from '../export/onnx/index.js';
 import type { ClassInfo } from '../image/class-info.js';
 import { decodeImage, type ImageInput } from '../image/decode.js';
-import type { Graph } from '../ir/graph.js';
 import {
   buildSegmenter,
   parameterGraph,
   type SegmenterConfig,
   type SegmenterOptions,
 } from '../models/segmenter.js';
-import { initialiser } from '../nn/initialise.js';
 import type { Device } from '../runtime/device.js';
 import type { Program } from '../runtime/program.js';
 import { ProgramCache } from '../runtime/program-cache.js';
@@ -22,6 +20,7 @@ import { defaultClasses } from './classes.js';
 import { describeModel } from './model-file.js';
 import { Segmentation } from './segmentation.js';
 import { type Summary, summarise } from './summary.js';
+import { uploadWeights } from './upload-weights.js';
 
 export interface SegmentOptions {
   /** Also the probability of each pixel's label. */
@@ -42,8 +41,10 @@ export interface ModelParts {
   /** Whether the device goes when the model does. */
   readonly ownsDevice: boolean;
   readonly weights: Weights;
-  /** The file that the weights came from, the seed that they grew from, or who has them. */
-  readonly origin: { readonly file: string } | { readonly seed: number } | { readonly read: ReadParameter };
+  /** The weights as they were loaded: from the file, grown from a seed, or from memory. */
+  readonly read: ReadParameter;
+  /** What they are read from, if it is a file: open as long as the model lives, since plans for some sizes want more of them. */
+  readonly file?: Disposable;
   readonly precision: Precision;
 }
 
@@ -114,6 +115,7 @@ export class Model implements AsyncDisposable {
   async compile(options: SegmenterOptions): Promise<Program> {
     this.#requireAlive();
     const compiled = this.device.compile(buildSegmenter(this.config, options), { precision: this.precision });
+    uploadWeights(compiled.graph, this.#parts.read, this.#parts.weights);
     return await this.device.load(compiled, this.#parts.weights);
   }
 
@@ -125,18 +127,17 @@ export class Model implements AsyncDisposable {
 
   /** Writes a weights file that {@link loadModel} takes as it is: safetensors, names as in PyTorch, configuration inside. */
   async save(path: string, options: { dataType?: SafetensorsWriteType } = {}): Promise<void> {
-    const { config, classes } = this.#parts;
-    await this.#readWeights(async (graph, read) =>
-      writeSafetensors(path, checkpointTensors(graph, read), describeModel({ config, classes }), options),
-    );
+    this.#requireAlive();
+    const { config, classes, read } = this.#parts;
+    const tensors = checkpointTensors(parameterGraph(config), read);
+    await writeSafetensors(path, tensors, describeModel({ config, classes }), options);
   }
 
   /** Writes the network with its weights as ONNX, from picture bytes to class scores, for one input size. */
   async exportOnnx(path: string, size: { batch?: number; height: number; width: number }): Promise<void> {
-    const options = { batch: 1, ...size, outputs: ['logits'] } as const;
-    await this.#readWeights(async (_, read) =>
-      writeOnnx(path, buildSegmenter(this.config, options), read, { producerVersion: version }),
-    );
+    this.#requireAlive();
+    const graph = buildSegmenter(this.config, { batch: 1, ...size, outputs: ['logits'] });
+    await writeOnnx(path, graph, this.#parts.read, { producerVersion: version });
   }
 
   /** Frees the weights and the plans, and the device if it was opened for this model. Idempotent. */
@@ -145,24 +146,12 @@ export class Model implements AsyncDisposable {
     this.#disposed = true;
     this.#programs.clear();
     this.#parts.weights.dispose();
+    this.#parts.file?.[Symbol.dispose]();
     if (this.#parts.ownsDevice) await this.device.dispose();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
-  }
-
-  /** The weights as they were loaded: from the file again, from the seed, or from memory. */
-  async #readWeights(use: (graph: Graph, read: ReadParameter) => Promise<void>): Promise<void> {
-    this.#requireAlive();
-    const graph = parameterGraph(this.config);
-    const { origin } = this.#parts;
-    if (!('file' in origin)) {
-      await use(graph, 'seed' in origin ? initialiser(origin.seed) : origin.read);
-      return;
-    }
-    using file = openSafetensors(origin.file);
-    await use(graph, checkpointReader(graph, file));
   }
 
   #requireAlive(): void {

@@ -1,11 +1,11 @@
-import { compile } from '../compile/compile.js';
+import { compile, type LowerOptions } from '../compile/compile.js';
 import { bytesMovedBy, flopsOf } from '../compile/cost.js';
 import type { Precision } from '../compile/passes/assign-precision.js';
 import { abstractTarget, type Target } from '../compile/target.js';
 import { type Graph, type Parameter, storedParameters } from '../ir/graph.js';
 import { byteLength, elementCount, type Shape } from '../ir/tensor-type.js';
 
-export interface SummaryOptions {
+export interface SummaryOptions extends LowerOptions {
   /** The device whose algorithms and scratch memory count; by default none in particular. */
   readonly target?: Target;
   readonly precision?: Precision;
@@ -28,6 +28,8 @@ export interface Summary {
   /** Trainable numbers. */
   readonly parameters: number;
   readonly flops: number;
+  /** Those that are left after the compiler's algebra. */
+  readonly executedFlops: number;
   readonly bytesMoved: number;
   /** Of the parameters in float32, running statistics included. */
   readonly weightBytes: number;
@@ -42,11 +44,12 @@ export interface Summary {
 
 /** Counts parameters, operations and memory of a graph. */
 export function summarise(graph: Graph, options: SummaryOptions = {}): Summary {
-  const { target = abstractTarget, precision = 'float32' } = options;
-  const { arenaBytes, steps, cost } = compile(graph, { target, precision });
+  const { target = abstractTarget, precision = 'float32', algebra = true } = options;
+  const { arenaBytes, steps, cost, executedFlops } = compile(graph, { target, precision, algebra });
   return {
     stages: stagesOf(graph),
     ...cost,
+    executedFlops,
     weightBytes: storedParameters(graph).reduce((sum, { value }) => sum + byteLength(value.type), 0),
     arenaBytes,
     steps: steps.map(({ node, algorithm }) => ({ path: node.path, operation: node.spec.name, algorithm })),

@@ -13,6 +13,7 @@ describe('ocrnet summary', () => {
     expect(summary).to.have.all.keys(
       'parameters',
       'flops',
+      'executedFlops',
       'bytesMoved',
       'weightBytes',
       'arenaBytes',
@@ -20,6 +21,7 @@ describe('ocrnet summary', () => {
     );
     expect(summary.parameters).to.equal(70_372_678);
     expect(summary.flops).to.be.within(640e9, 655e9);
+    expect(summary.executedFlops).to.be.below(500e9);
     expect(summary.weightBytes).to.be.above(4 * summary.parameters);
     expect(summary.arenaBytes).to.be.within(100e6, 700e6);
   });
@@ -58,6 +60,14 @@ describe('ocrnet summary', () => {
     const bfloat16 = await summarise('ocrnet-resnet18', ...size, '--precision', 'bfloat16');
     expect(bfloat16.arenaBytes).to.be.below(float32.arenaBytes);
     expect(bfloat16.parameters).to.equal(float32.parameters);
+  });
+
+  it('counts what is executed, and with --no-algebra what is written', async () => {
+    const args = ['ocrnet-hrnet-w18', '--input', '1x128x128x3'];
+    const [better, plain] = [await summarise(...args), await summarise(...args, '--no-algebra')];
+    expect(better.flops).to.equal(plain.flops);
+    expect(plain.executedFlops).to.be.within(0.95 * plain.flops, plain.flops);
+    expect(better.executedFlops).to.be.below(0.85 * plain.flops);
   });
 
   it('prints a table by stage, and with --steps what each step runs', async () => {

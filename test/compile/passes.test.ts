@@ -192,7 +192,24 @@ describe('inference passes', () => {
   });
 });
 
+describe('precision', () => {
+  it('keeps all terms of a sum exact that gives class scores', () => {
+    const g = new GraphBuilder();
+    const x = input(g, 'x', [1, 4, 4, 8]);
+    const [a, b] = [conv(g.at('a'), x, 5), conv(g.at('b'), x, 5)];
+    const logits = g.at('sum').add(add, { a, b }, noActivation).y;
+    g.output('regions', g.at('softmax').add(spatialSoftmax, { logits }, { scale: 1 }).regions);
+    const { nodes } = lower(g.build(), 'bfloat16');
+    const types = nodes.map(({ spec, outputs }) => `${spec.name} ${outputs.y?.type.dataType}`);
+    expect(types.slice(0, 3)).to.deep.equal(['cast bfloat16', 'conv2d float32', 'conv2d float32']);
+    expect(names({ ...g.build(), nodes })).to.not.include('add');
+  });
+});
+
 describe('planning', () => {
+  /** With concats as they are. */
+  const plainly = { target: abstractTarget, precision: 'float32', algebra: false } as const;
+
   it('writes the parts of a concat in place and drops the step', () => {
     const g = new GraphBuilder();
     const x = input(g, 'x', [1, 4, 4, 8]);
@@ -202,7 +219,7 @@ describe('planning', () => {
       .add(resizeBilinear, { x }, { height: 4, width: 4, alignCorners: true, ...noActivation }).y;
     const both = g.at('both').add(concat, { a, b }, {}).y;
     g.output('y', conv(g.at('conv'), both, 3));
-    const { layout } = compile(g.build(), { target: abstractTarget, precision: 'float32' });
+    const { layout } = compile(g.build(), plainly);
     expect(layout.steps.map(({ spec }) => spec.name)).to.deep.equal(['activate', 'resizeBilinear', 'conv2d']);
     const [first, second, third] = layout.steps.map(({ outputs }) => layout.tensors[outputs[0] as number]);
     expect([first?.pixelStride, second?.pixelStride]).to.deep.equal([16, 16]);
@@ -218,7 +235,7 @@ describe('planning', () => {
     g.output('a', a);
     const both = g.at('both').add(concat, { a, b: relu(g.at('b'), x) }, {}).y;
     g.output('y', conv(g.at('conv'), both, 3));
-    const { layout } = compile(g.build(), { target: abstractTarget, precision: 'float32' });
+    const { layout } = compile(g.build(), plainly);
     expect(layout.steps.map(({ spec }) => spec.name)).to.include('concat');
   });
 

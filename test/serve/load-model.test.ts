@@ -1,6 +1,10 @@
-import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { writeSafetensors } from '../../lib/checkpoint/safetensors.js';
+import type { Parameter } from '../../lib/ir/graph.js';
+import { contextConfig } from '../../lib/models/contexts/defaults.js';
+import { modelConfig } from '../../lib/models/registry.js';
+import { buildSegmenter } from '../../lib/models/segmenter.js';
 import { openDevice } from '../../lib/runtime/device.js';
 import { defaultClasses } from '../../lib/serve/classes.js';
 import { loadModel } from '../../lib/serve/load-model.js';
@@ -11,6 +15,7 @@ import { tinyNetwork } from '../support/tiny-network.js';
 
 const network = tinyNetwork(3);
 const quietly = { onWarning: () => {} };
+const names = (parameters: readonly Parameter[]) => parameters.map(({ name }) => name).sort();
 
 describe('loading and saving models', () => {
   const folder = temporaryFolder();
@@ -39,6 +44,31 @@ describe('loading and saving models', () => {
     await random.save(folder.path('model.safetensors'));
     await using _ = await loadModel(folder.path('model.safetensors'), { onWarning });
     expect(warnings).to.have.length(1);
+  });
+
+  it('keeps the file at hand: plans for small pictures want weights that others do not', async () => {
+    const path = folder.path('dilated.safetensors');
+    const base = modelConfig('mobilenet-v2', { classes: 3 });
+    const dilated = { ...base, context: contextConfig('aspp', { channels: 64 }) };
+    await using model = await loadModel(dilated, { ...quietly, seed: 3 });
+    await model.save(path);
+    await using loaded = await loadModel(path);
+    const parametersAt = (size: number) =>
+      loaded.device.compile(
+        buildSegmenter(dilated, { batch: 1, height: size, width: size, outputs: ['logits'] }),
+        {
+          precision: 'float32',
+        },
+      ).graph.parameters;
+    expect(names(parametersAt(40)), 'taps of the dilated filters are cut off').to.not.deep.equal(
+      names(parametersAt(512)),
+    );
+    await rm(path);
+    for (const size of [40, 256]) {
+      const picture = await scene(size, size).png().toBuffer();
+      const [expected, received] = [await model.segment(picture), await loaded.segment(picture)];
+      expect(received.labels, `${size}`).to.deep.equal(expected.labels);
+    }
   });
 
   it('leaves a device open that was given, and needs none of its own', async () => {

@@ -14,12 +14,17 @@ export type Precision = (typeof precisions)[number];
 export function assignPrecision(graph: Graph, precision: Precision): Graph {
   if (precision === 'float32') return graph;
   const readers = readersOf(graph);
-  const readsExactly = (reader: Node | undefined, value: Value) =>
+  const exact = memoised(
+    (value: Value) => readers.get(value)?.every((reader) => readsExactly(reader, value)) === true,
+  );
+  // What a sum is added to is exact where the sum is, and says so itself.
+  const isExact = (reader: Node, input: string): boolean =>
+    reader.spec.facts.exactInputs?.includes(input) === true ||
+    (input === 'residual' && reader.spec.attributes.outputType !== undefined && writesExactly(reader));
+  const readsExactly = (reader: Node | undefined, value: Value): boolean =>
     reader === undefined ||
-    Object.entries(reader.inputs).some(
-      ([name, input]) => input === value && reader.spec.facts.exactInputs?.includes(name) === true,
-    );
-  const exact = (value: Value) => readers.get(value)?.every((reader) => readsExactly(reader, value)) === true;
+    Object.entries(reader.inputs).every(([name, input]) => input !== value || isExact(reader, name));
+  const writesExactly = (node: Node): boolean => Object.values(node.outputs).every(exact);
 
   const casts = new Map<Value, Value>();
   const as = (value: Value, type: Precision, pen: Rewriter, path: string): Value => {
@@ -34,12 +39,12 @@ export function assignPrecision(graph: Graph, precision: Precision): Graph {
   const outputs = new Map<Value, string>(graph.outputs.map(({ name, value }) => [value, name]));
   return rewrite(graph, (node, pen) => {
     const inputs = Object.entries(node.inputs).map(([name, value]) => {
-      const wanted = node.spec.facts.exactInputs?.includes(name) ? 'float32' : precision;
+      const wanted = isExact(node, name) ? 'float32' : precision;
       return [name, as(pen.map(value), wanted, pen, node.path)] as const;
     });
     const emitted = pen.emitFor(node, {
       inputs: Object.fromEntries(inputs),
-      attributes: withOutputType(node, Object.values(node.outputs).every(exact) ? 'float32' : precision),
+      attributes: withOutputType(node, writesExactly(node) ? 'float32' : precision),
     });
     // What the caller sees is float32.
     for (const [name, value] of Object.entries(node.outputs))
@@ -53,4 +58,13 @@ function withOutputType(node: Node, type: Precision): Node['attributes'] {
   const field = node.spec.attributes.outputType;
   if (field?.kind !== 'enum') return node.attributes;
   return { ...node.attributes, outputType: field.of.includes(type) ? type : 'same' };
+}
+
+/** A function of values, each computed once. */
+function memoised<T>(compute: (value: Value) => T): (value: Value) => T {
+  const known = new Map<Value, T>();
+  return (value) => {
+    if (!known.has(value)) known.set(value, compute(value));
+    return known.get(value) as T;
+  };
 }
