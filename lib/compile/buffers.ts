@@ -3,10 +3,12 @@ import { type Graph, type Node, producersOf, readersOf, type Value } from '../ir
 import { byteLength, bytesPerElement, sameShape } from '../ir/tensor-type.js';
 import type { Target } from './target.js';
 
-/** Memory in the arena that one value, or several that share it, occupy. */
+/** Memory that one value, or several that share it, occupy: in the arena, or in that of one of the graph's outputs. */
 export interface Buffer {
   readonly bytes: number;
   readonly values: Value[];
+  /** The output that is written over it at last. */
+  output?: Value;
 }
 
 /** Where a value lies in its buffer: from the start, as a channel slice of a wider tensor, or as a part of a join. */
@@ -48,7 +50,28 @@ export function assignBuffers(
   for (const node of graph.nodes)
     for (const value of Object.values(node.outputs))
       if (analysis.readers.has(value) && !analysis.external.has(value)) place(value, node);
+  useOutputs(graph, analysis, parts, places);
   return places;
+}
+
+/** What an output may be written over lies in the output's memory from the start, instead of in the arena. */
+function useOutputs(
+  graph: Graph,
+  analysis: Analysis,
+  parts: ReadonlyMap<Value, Part>,
+  places: ReadonlyMap<Value, Place>,
+): void {
+  for (const { value } of graph.outputs) {
+    const node = analysis.producers.get(value);
+    const buffer = node && takenOver(node, value, analysis, parts, places)?.buffer;
+    const fits = (other: Value): boolean => {
+      const { offset, pixelStride } = places.get(other) as Place;
+      const { type } = other;
+      const dense = offset === 0 && pixelStride === type.shape.at(-1);
+      return dense && type.dataType === value.type.dataType && sameShape(type.shape, value.type.shape);
+    };
+    if (buffer?.values.every(fits) && buffer.output === undefined) buffer.output = value;
+  }
 }
 
 const ownBuffer = (value: Value): Place => ({

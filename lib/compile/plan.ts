@@ -71,7 +71,8 @@ class Draft {
     const inState = placeState(graph);
     this.#places = assignBuffers(graph, target, inState);
     this.#outside = outsideOf(graph, inState);
-    this.#buffers = [...new Set([...this.#places.values()].map(({ buffer }) => buffer))];
+    const buffers = [...this.#places.values()].map(({ buffer }) => buffer);
+    this.#buffers = [...new Set(buffers)].filter(({ output }) => output === undefined);
     this.nodes = graph.nodes.filter((node) => !isDone(node, this.#places));
     const used = new Set(
       this.nodes.flatMap((node) => [...Object.values(node.inputs), ...Object.values(node.outputs)]),
@@ -134,11 +135,12 @@ class Draft {
 
   #tensor(value: Value, bufferAt: ReadonlyMap<Buffer, number>): PlannedTensor {
     const place = this.#places.get(value);
-    if (place) {
+    const within = place?.buffer.output;
+    if (place && !within) {
       const offset = (bufferAt.get(place.buffer) as number) + place.offset;
       return { type: value.type, storage: 'arena', index: 0, offset, pixelStride: place.pixelStride };
     }
-    const outside = this.#outside.get(value) as Outside;
+    const outside = this.#outside.get(within ?? value) as Outside;
     return { type: value.type, ...outside, pixelStride: value.type.shape.at(-1) as number };
   }
 }

@@ -31,10 +31,11 @@ void checkBounds(std::uint64_t offset, std::uint64_t bytes, std::uint64_t alignm
   }
 }
 
-/// Whether both lie in the arena, or in one block of state.
+/// Whether both lie in the arena, in one block of state or in one output.
 bool sameRoom(const TensorInfo& a, const TensorInfo& b) {
   if (a.storage != b.storage) return false;
-  return a.storage == Storage::arena || (a.storage == Storage::state && a.index == b.index);
+  if (a.storage == Storage::arena) return true;
+  return (a.storage == Storage::state || a.storage == Storage::output) && a.index == b.index;
 }
 
 bool sameMemory(const TensorInfo& a, const TensorInfo& b) {
@@ -42,7 +43,7 @@ bool sameMemory(const TensorInfo& a, const TensorInfo& b) {
          a.dataType == b.dataType && a.rank == b.rank && a.shape == b.shape;
 }
 
-/// Tensors outside the arena and the state each have memory of their own.
+/// Inputs and parameters each have memory of their own.
 bool overlap(const Plan& plan, std::uint32_t a, std::uint32_t b) {
   const TensorInfo& first = plan.tensors[a];
   const TensorInfo& second = plan.tensors[b];
@@ -220,6 +221,11 @@ ValidPlan checkMemory(TypedPlan typed) {
   }
   for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
     const TensorInfo& tensor = plan.tensors[i];
+    if (tensor.storage == Storage::output && tensor.offset != 0) {
+      fail("tensor " + std::to_string(i),
+           "expected to lie at the start of its output, received an offset of " +
+               std::to_string(tensor.offset));
+    }
     if (tensor.storage != Storage::arena) continue;
     const auto alignment = static_cast<std::uint64_t>(bytesPerElement(tensor.dataType));
     checkBounds(tensor.offset, static_cast<std::uint64_t>(tensor.spanBytes()), alignment, plan,

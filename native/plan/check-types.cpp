@@ -47,7 +47,8 @@ void checkTensor(const TensorInfo& tensor, const std::string& name) {
   }
 }
 
-/// Each binding names one tensor of its storage and index, and each such tensor belongs to its binding.
+/// Each binding names one tensor of its storage and index, and each such tensor belongs to its binding. Only
+/// an output's memory may hold others before, of its type.
 void checkBindings(const Plan& plan, const std::vector<Binding>& bindings, Storage storage,
                    const char* kind) {
   std::set<std::string> names;
@@ -62,8 +63,12 @@ void checkBindings(const Plan& plan, const std::vector<Binding>& bindings, Stora
   }
   for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
     const TensorInfo& tensor = plan.tensors[i];
-    if (tensor.storage != storage || (tensor.index < bindings.size() && bindings[tensor.index].tensor == i))
-      continue;
+    if (tensor.storage != storage) continue;
+    if (tensor.index < bindings.size()) {
+      const std::uint32_t bound = bindings[tensor.index].tensor;
+      if (bound == i) continue;
+      if (storage == Storage::output && typeOf(tensor) == typeOf(plan.tensors[bound])) continue;
+    }
     fail("tensor " + std::to_string(i),
          std::string("no ") + kind + " " + std::to_string(tensor.index) + " is bound to it");
   }

@@ -6,7 +6,7 @@ import type { Graph } from '../../lib/ir/graph.js';
 import { algebraGraphs, randomValues } from '../support/algebra-graphs.js';
 import { relativeError } from '../support/compare.js';
 import { runReference } from '../support/reference-graph.js';
-import type { ReferenceTensor } from '../support/reference-ops.js';
+import type { ReferenceTensor } from '../support/reference-tensor.js';
 
 const graphs = algebraGraphs();
 const named = (start: string): Graph => {

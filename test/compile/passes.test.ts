@@ -295,6 +295,30 @@ describe('planning', () => {
     expect(build(true)).to.equal(false);
   });
 
+  it('computes in the memory of an output what the output is written over', () => {
+    const build = (readAfterwards: boolean) => {
+      const g = new GraphBuilder();
+      const x = input(g, 'x', [1, 4, 4, 8]);
+      const [a, b] = [conv(g.at('a'), x, 8), conv(g.at('b'), x, 8)];
+      const y = relu(g.at('relu'), g.at('sum').add(add, { a, b }, noActivation).y);
+      if (readAfterwards) g.output('z', g.at('again').add(add, { a: y, b: x }, noActivation).y);
+      else g.output('y', y);
+      return compile(g.build(), { target: abstractTarget, precision: 'float32' }).layout;
+    };
+    const { arenaBytes, steps, tensors } = build(false);
+    expect(arenaBytes).to.equal(0);
+    expect(steps.map(({ outputs }) => tensors[outputs[0] as number]?.storage)).to.deep.equal([
+      'output',
+      'output',
+    ]);
+    const after = build(true);
+    expect(after.steps.map(({ outputs }) => after.tensors[outputs[0] as number]?.storage)).to.deep.equal([
+      'output',
+      'output',
+      'output',
+    ]);
+  });
+
   it('names the node that a device cannot run', () => {
     const g = new GraphBuilder();
     g.output('y', relu(g.at('head.relu'), input(g, 'x', [1, 2, 2, 1])));

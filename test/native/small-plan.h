@@ -189,6 +189,7 @@ inline PlanDraft smallPlan(const Backend& backend) {
   const auto labels = p.output("labels", uint8, {1, 16, 16});
   const auto confidence = p.output("confidence", float32, {1, 16, 16});
   const auto features = p.output("features", float32, {1, 8, 8, 12});
+  const auto mixed = p.output("mixed", float32, {1, 8, 8, 8});
 
   const auto normalised = p.arena(float32, {1, 8, 8, 3});
   p.step(normalizeImage, {image, scale3, shift3}, {normalised}, {1, 0});
@@ -216,6 +217,9 @@ inline PlanDraft smallPlan(const Backend& backend) {
   p.step(resizeBilinear, {averaged, sum}, {resized}, {8, 8, 0, 0, 0});
   const auto half = p.arena(bfloat16, {1, 8, 8, 8});
   p.step(cast, {resized}, {half}, {1});
+  const auto unmixed = p.again(mixed);  // in the memory of an output, which is then written over it
+  p.step(resizeTaps, {pooled, averaged}, {unmixed}, {8, 8, 1, 1, 0, relu, 0, 0});
+  p.step(scaleShift, {unmixed, scale8}, {mixed}, {0, 0});
   const auto joined = p.arena(float32, {1, 8, 8, 12});
   const auto restored = p.slice(joined, 0, 8);
   p.step(cast, {half}, {restored}, {0});

@@ -4,7 +4,7 @@ import { type Device, openDevice } from '../../lib/runtime/device.js';
 import { algebraGraphs, randomValues } from '../support/algebra-graphs.js';
 import { relativeError } from '../support/compare.js';
 import { runReference } from '../support/reference-graph.js';
-import type { ReferenceTensor } from '../support/reference-ops.js';
+import type { ReferenceTensor } from '../support/reference-tensor.js';
 
 describe('algebra on the CPU', () => {
   let device: Device;

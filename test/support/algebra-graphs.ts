@@ -13,7 +13,7 @@ import {
   spatialSoftmax,
 } from '../../lib/ops/index.js';
 import { randomNumbers, randomTensor } from './random.js';
-import type { ReferenceTensor } from './reference-ops.js';
+import type { ReferenceTensor } from './reference-tensor.js';
 
 /** Small networks of the shapes that the compiler's algebra looks for. Inputs "x", "x1", …; output "y". */
 
