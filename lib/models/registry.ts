@@ -4,6 +4,7 @@ import { type HrNetConfig, hrNetConfigs } from './backbones/hrnet.js';
 import type { BackboneConfig } from './backbones/index.js';
 import { mobileNetV2Config } from './backbones/mobilenet-v2.js';
 import { resNetConfig, resNetNames } from './backbones/resnet.js';
+import type { AspOcrConfig } from './contexts/asp-ocr.js';
 import { contextConfig, contextSizes } from './contexts/defaults.js';
 import { type ContextKind, contextKinds } from './contexts/index.js';
 import { type OcrForm, ocrForms } from './contexts/object-context.js';
@@ -27,6 +28,8 @@ interface Family {
   plain(): Omit<SegmenterConfig, 'classes'>;
   ocr(form: OcrForm): Omit<SegmenterConfig, 'classes'>;
   readonly defaultForm: OcrForm;
+  /** Dilations of OCR inside ASPP, where they are not those for features at an eighth of the picture's size. */
+  readonly dilations?: AspOcrConfig['dilations'];
 }
 
 /** openseg reads pictures with OpenCV: blue first, bytes as they are. */
@@ -66,6 +69,7 @@ const hrNetFamily = (backbone: HrNetConfig): Family => ({
     normalisation: form === 'openseg' ? opensegHrNetNormalisation : imageNetNormalisation,
   }),
   defaultForm: 'hrnet-ocr',
+  dilations: [24, 48, 72],
 });
 
 /** Backbones that come from torchvision, with its FCN head and its resizing. */
@@ -118,5 +122,7 @@ export function modelConfig(name: string, options: NamedModelOptions = {}): Segm
   if (plain) return { ...family.plain(), classes };
   const withContext = family.ocr(form ?? family.defaultForm);
   if (context === undefined) return { ...withContext, classes };
-  return { ...withContext, context: contextConfig(context, contextSizes(withContext.context)), classes };
+  const config = contextConfig(context, contextSizes(withContext.context));
+  const dilated = config.kind === 'asp-ocr' && family.dilations && { dilations: family.dilations };
+  return { ...withContext, context: { ...config, ...dilated }, classes };
 }

@@ -57,6 +57,7 @@ export const segmenterOutputs = [
   'auxiliaryLogits',
   'regions',
   'regionLogits',
+  'relation',
 ] as const;
 export type SegmenterOutput = (typeof segmenterOutputs)[number];
 
@@ -69,7 +70,8 @@ export interface SegmenterOptions {
    * - `labels` (N, H, W) uint8 or uint16, and `confidence` (N, H, W) float32, at the labels' size;
    * - `logits`, (N, h, w, K) float32, at the network's own size, as all that follow;
    * - `auxiliaryLogits`, (N, h, w, K), where intermediate features are classified, too;
-   * - `regions` and `regionLogits`, (N, h, w, K), where there are soft object regions.
+   * - `regions` and `regionLogits`, (N, h, w, K), where there are soft object regions;
+   * - `relation`, (N, h, w, K), of pixels to these regions.
    */
   readonly outputs: readonly SegmenterOutput[];
   /** Size of labels and confidence; by default the picture's. */
@@ -122,6 +124,7 @@ function addOutputs(
   const labelled = wanted.includes('labels') || wanted.includes('confidence');
   const available = {
     ...scores,
+    relation: wanted.includes('relation') ? scores.relation?.() : undefined,
     ...(labelled &&
       builder
         .at('labels')

@@ -4,7 +4,9 @@ import { beforeActivation } from './activate.js';
 import { epilogueAttributes } from './epilogue.js';
 import { nhwc, requireFloat, requireSameType } from './shapes.js';
 
-/** y = activation(a + b). The compiler makes one of the two a residual of the operation that computes the other. */
+/**
+ * y = activation(a + b) of activations (N, H, W, C), or of vectors (n): gradients of what is read several times. The compiler makes one of the two a residual of the operation that computes the other.
+ */
 export const add = defineOp({
   name: 'add',
   summary: 'element-wise sum',
@@ -14,7 +16,7 @@ export const add = defineOp({
   attributes: { ...epilogueAttributes },
   facts: { epilogue: { activation: true }, inPlaceOf: 'a', readsSlices: ['a', 'b'], writesSlices: true },
   infer({ a, b }) {
-    nhwc(a, 'a');
+    if (a.shape.length !== 1) nhwc(a, 'a');
     requireFloat(a, 'a');
     requireSameType(a, b, 'a and b');
     return { y: a };

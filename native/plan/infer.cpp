@@ -55,7 +55,8 @@ std::vector<TensorType> infer(const ScaleByAttributes&, Inputs in) {
 std::vector<TensorType> infer(const ActivateAttributes&, Inputs in) { return {typeOf(activation(in[0]))}; }
 
 std::vector<TensorType> infer(const AddAttributes&, Inputs in) {
-  const TensorInfo& a = activation(in[0]);
+  const TensorInfo& a = in[0]->rank == 1 ? *in[0] : activation(in[0]);
+  require(isFloat(a), "expected a float", a);
   require(typeOf(a) == typeOf(*in[1]), "expected equal types", a, *in[1]);
   return {typeOf(a)};
 }

@@ -1,10 +1,10 @@
 """Writes the golden fixtures: what PyTorch computes for single operations, for whole networks and while it trains one.
 
-    python3 test/golden/generate.py [operations | training-operations | training | NAME]
+    python3 test/golden/generate.py [operations | training-operations | training | contexts | NAME]
 
 Needs PyTorch 1.13 or later, torchvision and NumPy. Without an argument everything is written. `operations` are those of
 inference (operations.py), `training-operations` those of training (gradients.py, training.py), `training` is the trained
-network (training_run.py), and NAME only the networks whose name contains it. Weights and pictures are not stored: both
+network (training_run.py), `contexts` the heads on features alone (context_heads.py), and NAME only the networks whose name contains it. Weights and pictures are not stored: both
 sides make them from names (synthetic.py). Everything is computed in float64 and stored in float32.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import context_heads
 import gradients
 import networks
 import operations
@@ -71,6 +72,13 @@ def write_training_runs():
         safetensors_file.write(FOLDER / "training" / f"{run['name']}.safetensors", tensors)
 
 
+def write_contexts():
+    (FOLDER / "contexts").mkdir(exist_ok=True)
+    for case in json.loads((FOLDER / "contexts.json").read_text()):
+        tensors = {name: stored(values) for name, values in context_heads.fixture(case).items()}
+        safetensors_file.write(FOLDER / "contexts" / f"{case['name']}.safetensors", tensors)
+
+
 if __name__ == "__main__":
     torch.set_grad_enabled(False)
     name = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -80,6 +88,7 @@ if __name__ == "__main__":
             "training-operations", [*gradients.all_cases(), *training.all_cases()]
         ),
         "training": write_training_runs,
+        "contexts": write_contexts,
     }
     for kind in [name] if name in writers else [] if name else writers:
         writers[kind]()

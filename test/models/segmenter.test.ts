@@ -138,6 +138,7 @@ describe('buildSegmenter', () => {
       auxiliaryLogits: 'float32 1×17×33×7',
       regions: 'float32 1×17×33×7',
       regionLogits: 'float32 1×17×33×7',
+      relation: 'float32 1×17×33×7',
     });
     const resized = build(modelConfig('resnet18'), { labelSize: { height: 10, width: 20 } });
     expect(outputTypes(resized)).to.deep.equal({ labels: 'uint8 1×10×20' });

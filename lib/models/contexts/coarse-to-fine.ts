@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type { GraphBuilder } from '../../ir/builder.js';
 import type { Value } from '../../ir/graph.js';
 import { constant } from '../../ir/initializer.js';
-import { channelsOf, pixelClassifier } from '../../nn/layers.js';
+import { pixelClassifier } from '../../nn/layers.js';
 import { noActivation } from '../../ops/epilogue.js';
-import { add, scaleShift } from '../../ops/index.js';
+import { add, scaleBy } from '../../ops/index.js';
 import type { BackboneFeatures } from '../backbones/features.js';
 import { auxiliaryFields, auxiliaryHead, classified, count, sideBySide, trunk } from './parts.js';
 import type { Scores } from './scores.js';
@@ -41,7 +41,7 @@ export type CoarseToFineConfig = z.infer<typeof coarseToFineSchema>;
  *
  * - `coarse-only`: the coarse scores. The backbone ends at its intermediate features.
  * - `fine-only`: the fine scores; the coarse head is the auxiliary one, as in openseg's FcnNet.
- * - `label-ensemble`: a weighted sum of both scores. The weights, one a class, are learned and start at one half each.
+ * - `label-ensemble`: a weighted sum of both scores. The two weights are learned and start at one half each.
  * - `label-refinement`: the coarse scores beside the final features are what the fine head reads, as in Islam et al. 2017
  *   (Label Refinement Network), which joins scores and features, too.
  *
@@ -70,13 +70,13 @@ export function coarseToFineHead(
 
 function weightedSum(builder: GraphBuilder, scores: { coarse: Value; fine: Value }): Value {
   const weighted = (name: keyof typeof scores) => {
-    const scale = builder.parameter(name, [channelsOf(scores[name])], {
+    const factor = builder.parameter(name, [1], {
       kind: 'stored',
       fileLayout: 'plain',
       initializer: constant(0.5),
       trainable: true,
     });
-    return builder.at(name).add(scaleShift, { x: scores[name], scale }, noActivation).y;
+    return builder.at(name).add(scaleBy, { x: scores[name], factor }, {}).y;
   };
   return builder.add(add, { a: weighted('coarse'), b: weighted('fine') }, noActivation).y;
 }

@@ -24,12 +24,12 @@ interface Sizes {
   readonly channels: number;
   readonly keyChannels: number;
   readonly norm: { readonly epsilon: number; readonly negativeSlope: number };
-  readonly objects: Omit<ConfigOf<'ocr'>, 'kind' | 'supervision'>;
+  readonly objects: Omit<ConfigOf<'ocr'>, 'kind' | 'relation' | 'supervision'>;
 }
 
 const defaults: { readonly [K in ContextKind]: (sizes: Sizes) => ConfigOf<K> } = {
   none: () => ({ kind: 'none', head: 'fcn' }),
-  ocr: ({ objects }) => ({ kind: 'ocr', ...objects, supervision: 'regions' }),
+  ocr: ({ objects }) => ({ kind: 'ocr', ...objects, relation: 'pixel-region', supervision: 'regions' }),
   'ground-truth-ocr': ({ objects }) => ({
     kind: 'ground-truth-ocr',
     ...objects,
@@ -50,6 +50,22 @@ const defaults: { readonly [K in ContextKind]: (sizes: Sizes) => ConfigOf<K> } =
     dilations: [12, 24, 36],
     ...norm,
     auxiliaryChannels: channels,
+  }),
+  'double-attention': ({ channels, keyChannels, norm }) => ({
+    kind: 'double-attention',
+    channels,
+    keyChannels,
+    regions: 64,
+    ...norm,
+    auxiliaryChannels: channels,
+  }),
+  'asp-ocr': ({ channels, norm }) => ({
+    kind: 'asp-ocr',
+    channels: part(channels, 2),
+    keyChannels: part(channels, 4),
+    dilations: [12, 24, 36],
+    regionHeadChannels: channels,
+    ...norm,
   }),
   'coarse-to-fine': ({ channels, norm }) => ({
     kind: 'coarse-to-fine',
@@ -87,7 +103,10 @@ export function contextSizes(config: ContextConfig): ContextSizes {
       return { channels, keyChannels, pixelConvolution, form, regionHeadChannels, ...norm };
     }
     case 'aspp':
+    case 'asp-ocr':
       return { channels: 2 * config.channels, ...norm };
+    case 'double-attention':
+      return { channels: config.channels, keyChannels: config.keyChannels, ...norm };
     default:
       return { channels: config.channels, ...norm };
   }

@@ -45,15 +45,18 @@ export function groundTruthOcrHead(
     truth === 'relation'
       ? regionHead(builder.at('aux_head'), features.intermediate, classes, config)
       : undefined;
-  const regions = regionLogits ? softRegions(builder, regionLogits) : known(true);
+  const regions = regionLogits ? softRegions(builder.at('ocr_gather_head'), regionLogits) : known(true);
   const relation = truth === 'regions' ? undefined : () => known(false);
-  const representation = objectContext(builder, features.final, config, { regions, relation });
+  const context = objectContext(builder, features.final, config, { regions, relation });
   const scores = classified(
     builder,
     features,
     classes,
     regionLogits ? { ...config, auxiliaryChannels: 0 } : config,
-    representation,
+    context.y,
   );
-  return regionLogits ? { ...scores, auxiliaryLogits: regionLogits, regionLogits, regions } : scores;
+  const objects = { regions, relation: context.relation };
+  return regionLogits
+    ? { ...scores, ...objects, auxiliaryLogits: regionLogits, regionLogits }
+    : { ...scores, ...objects };
 }

@@ -3,12 +3,14 @@ import { invalidArgument } from '../../errors.js';
 import { GraphBuilder } from '../../ir/builder.js';
 import type { Graph, Value } from '../../ir/graph.js';
 import type { BackboneFeatures } from '../backbones/features.js';
+import { aspOcr, aspOcrHead, aspOcrSchema } from './asp-ocr.js';
 import { aspp, asppSchema } from './aspp.js';
 import { coarseToFineHead, coarseToFineSchema } from './coarse-to-fine.js';
+import { doubleAttention, doubleAttentionSchema } from './double-attention.js';
 import { groundTruthOcrHead, groundTruthOcrSchema } from './ground-truth-ocr.js';
 import { plainHead, plainHeadSchema } from './none.js';
 import { objectContext, softRegions } from './object-context.js';
-import { ocrHead, ocrSchema } from './ocr.js';
+import { objectsOf, ocrHead, ocrSchema } from './ocr.js';
 import { classified, type Resizing } from './parts.js';
 import { ppm, ppmSchema } from './ppm.js';
 import type { Scores } from './scores.js';
@@ -19,6 +21,8 @@ export const contextSchema = z.discriminatedUnion('kind', [
   groundTruthOcrSchema,
   ppmSchema,
   asppSchema,
+  doubleAttentionSchema,
+  aspOcrSchema,
   coarseToFineSchema,
 ]);
 export type ContextConfig = z.infer<typeof contextSchema>;
@@ -32,7 +36,9 @@ export const readsLabels = ({ kind }: ContextConfig): boolean => kind === 'groun
 
 /** Whether the head predicts a soft object region for each class. */
 export const hasRegions = (config: ContextConfig): boolean =>
-  config.kind === 'ocr' || (config.kind === 'ground-truth-ocr' && config.truth === 'relation');
+  config.kind === 'ocr' ||
+  config.kind === 'asp-ocr' ||
+  (config.kind === 'ground-truth-ocr' && config.truth === 'relation');
 
 /** Whether there are scores of intermediate features that an auxiliary loss trains. */
 export function hasAuxiliary(config: ContextConfig): boolean {
@@ -40,6 +46,7 @@ export function hasAuxiliary(config: ContextConfig): boolean {
     case 'none':
       return false;
     case 'ocr':
+    case 'asp-ocr':
       return true;
     case 'ground-truth-ocr':
       return config.truth === 'relation' || config.auxiliaryChannels > 0;
@@ -58,7 +65,7 @@ export const backboneEnd = (config: ContextConfig): 'intermediate' | 'final' =>
 export function joinsFeatures(config: ContextConfig): boolean {
   if (config.kind === 'coarse-to-fine')
     return config.scheme === 'label-ensemble' || config.scheme === 'label-refinement';
-  return config.kind === 'ocr' || config.kind === 'ground-truth-ocr';
+  return config.kind === 'ocr' || config.kind === 'asp-ocr' || config.kind === 'ground-truth-ocr';
 }
 
 export interface ContextOptions extends Resizing {
@@ -79,6 +86,8 @@ export function buildContext(
       return plainHead(builder, features, classes, config);
     case 'ocr':
       return ocrHead(builder, features, classes, config);
+    case 'asp-ocr':
+      return aspOcrHead(builder, features, classes, config);
     case 'ground-truth-ocr':
       return groundTruthOcrHead(builder, features, options.labels(), classes, config);
     case 'coarse-to-fine':
@@ -97,7 +106,7 @@ export function buildContext(
 /** Contexts that make a representation of the final features alone. */
 type FeatureContext = Exclude<
   ContextConfig,
-  { kind: 'none' | 'ocr' | 'ground-truth-ocr' | 'coarse-to-fine' }
+  { kind: 'none' | 'ocr' | 'asp-ocr' | 'ground-truth-ocr' | 'coarse-to-fine' }
 >;
 
 function represent(builder: GraphBuilder, x: Value, config: FeatureContext, resizing: Resizing): Value {
@@ -106,6 +115,8 @@ function represent(builder: GraphBuilder, x: Value, config: FeatureContext, resi
       return ppm(builder.at('ppm'), x, config, resizing);
     case 'aspp':
       return aspp(builder.at('aspp'), x, config, resizing);
+    case 'double-attention':
+      return doubleAttention(builder, x, config);
   }
 }
 
@@ -134,7 +145,7 @@ export function buildContextModule(
   const input = (name: string, depth: number) =>
     builder.input(name, { dataType: 'float32', shape: [batch, height, width, depth] });
   const features = input('features', channels);
-  const regions = () => softRegions(builder, input('regionLogits', classes));
+  const regionLogits = () => input('regionLogits', classes);
   const representation = (): Value => {
     switch (config.kind) {
       case 'none':
@@ -142,7 +153,9 @@ export function buildContextModule(
       case 'coarse-to-fine':
         throw invalidArgument('context', 'a kind with a module of its own', config.kind);
       case 'ocr':
-        return objectContext(builder, features, config, { regions: regions() });
+        return objectContext(builder, features, config, objectsOf(builder, regionLogits(), config)).y;
+      case 'asp-ocr':
+        return aspOcr(builder, features, config, softRegions(builder, regionLogits())).y;
       default:
         return represent(builder, features, config, resizing);
     }

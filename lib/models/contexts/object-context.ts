@@ -3,7 +3,14 @@ import type { GraphBuilder } from '../../ir/builder.js';
 import type { Value } from '../../ir/graph.js';
 import { channelsOf, convNormActivation, pixelClassifier } from '../../nn/layers.js';
 import { noActivation } from '../../ops/epilogue.js';
-import { aggregateRegions, attendRegions, distributeRegions, spatialSoftmax } from '../../ops/index.js';
+import {
+  aggregateRegions,
+  attendRegions,
+  distributeRegions,
+  scoreRegions,
+  softmax,
+  spatialSoftmax,
+} from '../../ops/index.js';
 import { count, normActivation, normFields, sideBySide } from './parts.js';
 
 /** The module as the paper describes it, and as the two published code bases build it. */
@@ -88,9 +95,7 @@ export function regionHead(
 
 /** Soft object regions (N, H, W, K) from coarse class scores. */
 export const softRegions = (builder: GraphBuilder, regionLogits: Value): Value =>
-  builder
-    .at('ocr_distri_head.object_context_block')
-    .add(spatialSoftmax, { logits: regionLogits }, { scale: 1 }).regions;
+  builder.add(spatialSoftmax, { logits: regionLogits }, { scale: 1 }).regions;
 
 /** What of the module is given: the regions, and on request the relation of pixels to regions, both (N, H, W, K). */
 export interface GivenObjects {
@@ -105,16 +110,23 @@ export type AttentionConfig = Pick<
   'form' | 'channels' | 'keyChannels' | 'epsilon' | 'negativeSlope'
 >;
 
+/** What the module makes of the pixels, (N, H, W, channels). */
+export interface Contextual {
+  readonly y: Value;
+  /** Adds the relation of pixels to regions (N, H, W, K), which otherwise never exists as a whole. */
+  readonly relation: () => Value;
+}
+
 /**
- * The object context y_i = ρ(Σ_k w_ik · δ(f_k)) of pixels (N, H, W, C) → (N, H, W, channels). Paper, equations 3 to 5; in the
- * published code ObjectAttentionBlock2D.
+ * The object context y_i = ρ(Σ_k w_ik · δ(f_k)) of pixels (N, H, W, C). Paper, equations 3 to 5; in the published code
+ * ObjectAttentionBlock2D.
  */
 export function objectAttention(
   block: GraphBuilder,
   pixels: Value,
   config: AttentionConfig,
   { regions, relation }: GivenObjects,
-): Value {
+): Contextual {
   const { innerBias: bias, transformLayers, scaledRelation } = formFacts[config.form];
   const { channels, keyChannels } = config;
   const transform = (name: string, x: Value, width: number, layers = 1): Value => {
@@ -126,30 +138,33 @@ export function objectAttention(
   };
 
   const objects = block.add(aggregateRegions, { regions, features: pixels }, {}).y;
-  const attend = () => {
-    const query = transform('f_pixel', pixels, keyChannels, transformLayers);
-    const key = transform('f_object', objects, keyChannels, transformLayers);
-    const value = transform('f_down', objects, keyChannels);
-    const scale = scaledRelation ? keyChannels ** -0.5 : 1;
-    return block.add(attendRegions, { query, key, value }, { scale, ...noActivation }).y;
-  };
-  const distribute = (given: Value) => {
+  if (relation) {
+    const given = relation(pixels, block);
     const vectors = transform('f_down', objects, keyChannels);
-    return block.add(distributeRegions, { regions: given, vectors }, {}).y;
+    const distributed = block.add(distributeRegions, { regions: given, vectors }, {}).y;
+    return { y: transform('f_up', distributed, channels), relation: () => given };
+  }
+  const query = transform('f_pixel', pixels, keyChannels, transformLayers);
+  const key = transform('f_object', objects, keyChannels, transformLayers);
+  const value = transform('f_down', objects, keyChannels);
+  const scale = scaledRelation ? keyChannels ** -0.5 : 1;
+  const attended = block.add(attendRegions, { query, key, value }, { scale, ...noActivation }).y;
+  return {
+    y: transform('f_up', attended, channels),
+    relation: () => {
+      const scores = block.add(scoreRegions, { features: query, vectors: key }, {}).scores;
+      return block.add(softmax, { x: scores }, { scale }).y;
+    },
   };
-  const attended = relation ? distribute(relation(pixels, block)) : attend();
-  return transform('f_up', attended, channels);
 }
 
-/**
- * The module itself: features (N, H, W, C) → the augmented representation z = g([x; y]) (N, H, W, channels). Paper, section 3.2.
- */
+/** The module itself: features (N, H, W, C) → the augmented representation z = g([x; y]). Paper, section 3.2. */
 export function objectContext(
   builder: GraphBuilder,
   features: Value,
   config: ObjectContextConfig,
   given: GivenObjects,
-): Value {
+): Contextual {
   const { pixelBias, innerBias, contextFirst } = formFacts[config.form];
   const { channels } = config;
   const after = normActivation(config);
@@ -162,8 +177,8 @@ export function objectContext(
       })
     : features;
   const head = builder.at('ocr_distri_head');
-  const context = objectAttention(head.at('object_context_block'), pixels, config, given);
-  const augmented = sideBySide(head, contextFirst ? [context, pixels] : [pixels, context]);
+  const { y, relation } = objectAttention(head.at('object_context_block'), pixels, config, given);
+  const augmented = sideBySide(head, contextFirst ? [y, pixels] : [pixels, y]);
   const options = { channels, kernel: 1, bias: innerBias, ...after };
-  return convNormActivation(head.at('conv_bn_dropout'), [0, 1], augmented, options);
+  return { y: convNormActivation(head.at('conv_bn_dropout'), [0, 1], augmented, options), relation };
 }

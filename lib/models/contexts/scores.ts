@@ -10,4 +10,6 @@ export interface Scores {
   readonly regionLogits?: Value | undefined;
   /** Soft object regions (N, h, w, K); each map sums to one. */
   readonly regions?: Value | undefined;
+  /** Adds the relation of pixels to these regions (N, h, w, K), each pixel's summing to one, for whom wants to see it. */
+  readonly relation?: (() => Value) | undefined;
 }
