@@ -46,6 +46,7 @@ export { metricsOf } from './evaluate/metrics.js';
 export type { ScoreMerge, TestOptions } from './evaluate/multi-scale.js';
 export type { ClassInfo } from './image/class-info.js';
 export type { ImageInput, RawImage, RgbImage } from './image/decode.js';
+export type { HeatMap } from './image/heat-map.js';
 export type { LabelImage } from './image/label-png.js';
 export type { OverlayOptions } from './image/overlay.js';
 export {
@@ -83,6 +84,7 @@ export {
   type Transform,
   warmUp,
 } from './optim/index.js';
+export { type ExplanationPage, renderExplanation } from './report/explanation-page.js';
 export type { ReportData, ReportExample } from './report/report-data.js';
 export { renderReport, writeReport } from './report/write-report.js';
 export {
@@ -98,8 +100,9 @@ export type { Program, RunOptions, RunResult, TensorData } from './runtime/progr
 export { defaultClasses } from './serve/classes.js';
 export { defaultModelFile } from './serve/default-model.js';
 export { evaluateModel } from './serve/evaluate-model.js';
+export { Explanation, type PixelContext, type PixelPlace } from './serve/explanation.js';
 export { type LoadModelOptions, loadModel } from './serve/load-model.js';
-export { Model, type SegmentOptions } from './serve/model.js';
+export { type ExplainOptions, Model, type SegmentOptions } from './serve/model.js';
 export { type RegionMaps, Segmentation } from './serve/segmentation.js';
 export { type StageSummary, type Summary, type SummaryOptions, summarise } from './serve/summary.js';
 export type { Terminal } from './terminal/terminal.js';

@@ -9,6 +9,7 @@ import {
   inputOption,
   mergeOption,
   optimiserOption,
+  pixelOption,
   precisionOption,
   recomputeOption,
   scalesOption,
@@ -76,6 +77,28 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
     .action(async (images, flags) => {
       const { segment } = await import('./segment.js');
       exitWith(await segment(images, flags, context));
+    });
+
+  program
+    .command('explain')
+    .description(
+      'show what a network sees in a picture: object regions, where a pixel takes its context from',
+    )
+    .argument('<picture>', 'a JPEG, PNG, WebP, TIFF, AVIF or GIF file')
+    .option('--model <model>', 'a name, or a weights file; by default the trained network that ocrnet brings')
+    .addOption(pixelOption())
+    .option('--class <name...>', 'of which to show the object regions (default: all)')
+    .addOption(classesOption())
+    .addOption(formOption())
+    .addOption(weightsOption())
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .addOption(precisionOption())
+    .option('--out <dir>', 'folder for the files', 'out')
+    .option('--json', 'print one JSON document')
+    .action(async (picture, flags) => {
+      const { explain } = await import('./explain.js');
+      await explain(picture, flags, context);
     });
 
   program

@@ -6,6 +6,7 @@ import type { Size } from '../evaluate/score-map.js';
 import { type OcrForm, ocrForms } from '../models/contexts/object-context.js';
 import type { NamedModelOptions } from '../models/registry.js';
 import { type DeviceName, deviceNames } from '../runtime/device.js';
+import type { PixelPlace } from '../serve/explanation.js';
 
 /** Batch and picture size, as `--input` gives them. */
 export interface InputSize {
@@ -53,6 +54,12 @@ export const scalesOption = () =>
 export const seedsOption = () =>
   new Option('--seeds <list>', 'of the random numbers, a training each, as 1,2,3').argParser(seeds);
 
+export const pixelOption = () =>
+  new Option(
+    '--pixel <x,y>',
+    'of which to tell where its context comes from (default: one that context changed)',
+  ).argParser(pixel);
+
 export const windowOption = () =>
   new Option(
     '--window <size>',
@@ -93,6 +100,12 @@ function scales(text: string): number[] {
   const values = text.split(',').map(Number);
   if (values.every((value) => value > 0 && value <= 8) && !/(^|,)\s*(,|$)/.test(text)) return values;
   throw new InvalidArgumentError('Expected numbers above 0, up to 8, as in 0.5,0.75,1,1.25,1.5.');
+}
+
+function pixel(text: string): PixelPlace {
+  const match = /^(\d{1,9}),(\d{1,9})$/.exec(text);
+  if (!match) throw new InvalidArgumentError('Expected x and y, from 0, as in 120,80.');
+  return { x: Number(match[1]), y: Number(match[2]) };
 }
 
 function size(text: string): Size {

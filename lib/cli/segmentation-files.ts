@@ -3,6 +3,7 @@ import { basename, extname, join } from 'node:path';
 import sharp from 'sharp';
 import { invalidArgument, OcrnetError } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
+import type { ClassInfo } from '../image/class-info.js';
 import type { RegionMaps, Segmentation } from '../serve/segmentation.js';
 
 /** Makes the folder for results, so that an impossible one is known before anything is computed. */
@@ -56,18 +57,30 @@ export async function writeSegmentation(
   ];
   if (confidence) files.push(['confidence.png', () => encodeGray(confidence, 255, { width, height })]);
   if (regions)
-    segmentation.classes.forEach((info, label) => {
-      const digits = String(segmentation.classes.length - 1).length;
-      const number = String(label).padStart(digits, '0');
-      files.push([`region-${number}-${kebabCase(info.name)}.png`, () => encodeRegion(regions, label)]);
+    segmentation.classes.forEach((_, label) => {
+      files.push([regionEnding(segmentation.classes, label), () => encodeRegion(regions, label)]);
     });
   return await Promise.all(
-    files.map(async ([ending, content]) => {
-      const path = join(folder, `${name}.${ending}`);
-      await writeFileAtomic(path, await content());
-      return path;
-    }),
+    files.map(([ending, content]) => writeResult(folder, `${name}.${ending}`, content)),
   );
+}
+
+/** Writes one file and returns its path. */
+export async function writeResult(
+  folder: string,
+  name: string,
+  content: () => Promise<Uint8Array | string>,
+): Promise<string> {
+  const path = join(folder, name);
+  await writeFileAtomic(path, await content());
+  return path;
+}
+
+/** `region-K-CLASS.png`. */
+export function regionEnding(classes: readonly ClassInfo[], label: number): string {
+  const digits = String(classes.length - 1).length;
+  const number = String(label).padStart(digits, '0');
+  return `region-${number}-${kebabCase(classes[label]?.name ?? '')}.png`;
 }
 
 async function encodeOverlay(segmentation: Segmentation): Promise<Uint8Array> {

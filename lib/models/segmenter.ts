@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { invalidArgument, OcrnetError } from '../errors.js';
 import { GraphBuilder } from '../ir/builder.js';
-import type { Graph } from '../ir/graph.js';
+import type { Graph, Value } from '../ir/graph.js';
 import { resizeArgmax } from '../ops/index.js';
 import { backboneSchema, buildBackbone } from './backbones/index.js';
 import { backboneEnd, buildContext, contextSchema, joinsFeatures } from './contexts/index.js';
@@ -55,6 +55,7 @@ export const segmenterOutputs = [
   'confidence',
   'logits',
   'auxiliaryLogits',
+  'auxiliaryLabels',
   'regions',
   'regionLogits',
   'relation',
@@ -69,7 +70,7 @@ export interface SegmenterOptions {
   /**
    * - `labels` (N, H, W) uint8 or uint16, and `confidence` (N, H, W) float32, at the labels' size;
    * - `logits`, (N, h, w, K) float32, at the network's own size, as all that follow;
-   * - `auxiliaryLogits`, (N, h, w, K), where intermediate features are classified, too;
+   * - `auxiliaryLogits`, (N, h, w, K), where intermediate features are classified, too, and of them `auxiliaryLabels`, as labels;
    * - `regions` and `regionLogits`, (N, h, w, K), where there are soft object regions;
    * - `relation`, (N, h, w, K), of pixels to these regions.
    */
@@ -121,31 +122,43 @@ function addOutputs(
   wanted: readonly SegmenterOutput[],
   labelSize: { readonly height: number; readonly width: number },
 ): void {
-  const labelled = wanted.includes('labels') || wanted.includes('confidence');
-  const available = {
-    ...scores,
-    relation: wanted.includes('relation') ? scores.relation?.() : undefined,
-    ...(labelled &&
-      builder
-        .at('labels')
-        .add(
-          resizeArgmax,
-          { logits: scores.logits },
-          { ...labelSize, alignCorners, labelType: classes <= 256 ? 'uint8' : 'uint16' },
-        )),
-  };
+  const available = outputsOf(scores, (scope, logits) => {
+    const labelType = classes <= 256 ? 'uint8' : 'uint16';
+    return builder.at(scope).add(resizeArgmax, { logits }, { ...labelSize, alignCorners, labelType });
+  });
   if (wanted.length === 0) throw invalidArgument('outputs', `some of ${segmenterOutputs.join(', ')}`, wanted);
   for (const name of new Set(wanted)) {
-    const value = available[name];
+    const value = available[name]?.();
     if (value === undefined)
       throw invalidArgument(
         'outputs',
-        `some of ${segmenterOutputs.filter((output) => canPutOut(scores, output)).join(', ')}, all that the network has`,
+        `some of ${segmenterOutputs.filter((output) => available[output]).join(', ')}, all that the network has`,
         name,
       );
     builder.output(name, value);
   }
 }
 
-const canPutOut = (scores: Scores, output: SegmenterOutput): boolean =>
-  output === 'labels' || output === 'confidence' || scores[output] !== undefined;
+type Labelling = (scope: string, logits: Value) => { readonly labels: Value; readonly confidence: Value };
+
+/** What there is, each added to the graph only when it is called for. */
+function outputsOf(
+  { logits, auxiliaryLogits, regions, regionLogits, relation }: Scores,
+  label: Labelling,
+): Readonly<Record<SegmenterOutput, (() => Value) | undefined>> {
+  let labelled: ReturnType<Labelling> | undefined;
+  const final = () => {
+    labelled ??= label('labels', logits);
+    return labelled;
+  };
+  return {
+    labels: () => final().labels,
+    confidence: () => final().confidence,
+    logits: () => logits,
+    auxiliaryLogits: auxiliaryLogits && (() => auxiliaryLogits),
+    auxiliaryLabels: auxiliaryLogits && (() => label('auxiliaryLabels', auxiliaryLogits).labels),
+    regions: regions && (() => regions),
+    regionLogits: regionLogits && (() => regionLogits),
+    relation,
+  };
+}

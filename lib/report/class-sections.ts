@@ -2,12 +2,12 @@ import type { Metrics } from '../evaluate/metrics.js';
 import type { ClassInfo } from '../image/class-info.js';
 import { formatShare } from '../terminal/format.js';
 import { type Html, html } from './html.js';
+import { swatch } from './pictures.js';
 
 /** A table as large as this can still be read; of more classes, those with the most pixels. */
 const mostConfused = 30;
 
 const rgb = ({ colour }: ClassInfo): string => `rgb(${colour.join(' ')})`;
-const swatch = (info: ClassInfo): Html => html`<i class="swatch" style="background: ${rgb(info)}"></i>`;
 const shareOrNone = (share: number | null): string => (share === null ? '–' : formatShare(share));
 
 /** Intersection over union of each class as a bar in its colour. */

@@ -2,6 +2,7 @@ import type { Labels } from '../evaluate/confusion.js';
 import type { Metrics } from '../evaluate/metrics.js';
 import type { ClassInfo } from '../image/class-info.js';
 import type { RgbImage } from '../image/decode.js';
+import type { HeatMap } from '../image/heat-map.js';
 import type { TrainingEvent } from '../logging/events.js';
 
 /** What a report shows of one picture. */
@@ -12,7 +13,19 @@ export interface ReportExample {
   readonly truth?: Labels;
   readonly prediction: Labels;
   /** Soft object regions, (height, width, K) at the network's own size. */
-  readonly regions?: { readonly data: Float32Array; readonly height: number; readonly width: number };
+  readonly regions?: HeatMap;
+  /** What the coarse scores alone predict, before any object context. */
+  readonly labelsWithoutContext?: Labels;
+  /** One pixel and where its context comes from; see `PixelContext`. */
+  readonly pixel?: {
+    readonly x: number;
+    readonly y: number;
+    readonly label: number;
+    readonly labelWithoutContext: number;
+    /** (K): what it takes of each region. */
+    readonly relation: Float32Array;
+    readonly context: HeatMap;
+  };
   /** Labels of the regions to show; by default the three that cover most of the prediction. */
   readonly regionClasses?: readonly number[];
 }

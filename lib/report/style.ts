@@ -69,11 +69,19 @@ h3 { margin-bottom: 10px; font-size: 15px; font-weight: 550; overflow-wrap: anyw
 .pictures img { display: block; width: 100%; height: auto; border-radius: 7px; }
 .pictures figcaption { padding: 5px 2px 0; color: var(--soft); font-size: 13px; }
 .pictures .swatch { margin: 0 6px 0 2px; }
+.pictures.large { grid-template-columns: 1fr 1fr; }
+.pictures .key { margin-left: 6px; white-space: nowrap; }
+.soft { color: var(--soft); }
+.verdict { margin-bottom: 14px; font-size: 17px; }
+.verdict .swatch { margin-right: 7px; }
+.pixel { display: grid; grid-template-columns: 1fr 1fr; gap: 20px; align-items: start; }
+.pixel .pictures { grid-template-columns: 1fr; }
 pre { padding: 18px 20px; overflow-x: auto; background: var(--card); border: 1px solid var(--rule); border-radius: 10px; font: 13px/1.6 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 @media (max-width: 720px) {
   body { padding: 28px 18px 56px; }
   h1 { font-size: 28px; }
   .pictures { grid-template-columns: repeat(2, 1fr); }
+  .pixel { grid-template-columns: 1fr; }
   .classes th:nth-child(n + 4), .classes td:nth-child(n + 4) { display: none; }
 }
 @media print { body { padding: 0; } main > section, .example { break-inside: avoid; } }

@@ -4,10 +4,10 @@ import { type EventOf, effectiveEvents, type TrainingEvent } from '../logging/ev
 import { formatDuration, formatShare } from '../terminal/format.js';
 import { classBars, confusionTable } from './class-sections.js';
 import { exampleSection } from './examples.js';
-import { type Content, Html, html } from './html.js';
+import { type Html, html } from './html.js';
 import { lineChart } from './line-chart.js';
+import { figures, page, section } from './page.js';
 import type { ReportData } from './report-data.js';
-import { style } from './style.js';
 
 /**
  * Writes a report of a training or an evaluation as one HTML file that needs nothing else: no scripts, no fonts, no files
@@ -37,33 +37,14 @@ export async function renderReport(data: ReportData): Promise<string> {
   for (const example of examples) pictures.push(await exampleSection(example, classes));
   if (pictures.length > 0) sections.push(section('Pictures', pictures));
   if (recipe) sections.push(section('Recipe', html`<pre>${recipe}</pre>`));
-  return html`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<style>${new Html(style)}</style>
-</head>
-<body>
-<header>
-<p class="kind">ocrnet report</p>
-<h1>${title}</h1>
-<p class="subject">${model} <span>on</span> ${dataset}</p>
-${figuresOf(data, events)}</header>
-<main>
-${sections}</main>
-</body>
-</html>
-`.text;
+  return page({
+    kind: 'ocrnet report',
+    title,
+    subject: html`${model} <span>on</span> ${dataset}`,
+    summary: summaryOf(data, events),
+    sections,
+  });
 }
-
-const section = (title: string, content: Content): Html => html`<section>
-<h2>${title}</h2>
-${content}</section>
-`;
 
 const lastOf = <T extends TrainingEvent['type']>(
   events: readonly TrainingEvent[],
@@ -71,11 +52,11 @@ const lastOf = <T extends TrainingEvent['type']>(
 ): EventOf<T> | undefined => events.findLast((event): event is EventOf<T> => event.type === type);
 
 /** The numbers that one looks for first. */
-function figuresOf({ evaluation }: ReportData, events: readonly TrainingEvent[]): Html {
+function summaryOf({ evaluation }: ReportData, events: readonly TrainingEvent[]): Html | undefined {
   const measured = evaluation ?? lastOf(events, 'evaluation');
   const start = lastOf(events, 'start');
   const end = events.at(-1);
-  const figures: [name: string, value: string | undefined][] = [
+  const all: [name: string, value: string | undefined][] = [
     ['pixel accuracy', measured && formatShare(measured.pixelAccuracy)],
     ['mean accuracy', measured && formatShare(measured.meanAccuracy)],
     ['steps', start && end && `${end.step.toLocaleString('en')} of ${start.steps.toLocaleString('en')}`],
@@ -85,17 +66,9 @@ function figuresOf({ evaluation }: ReportData, events: readonly TrainingEvent[])
     ['device', start?.device],
     ['validation', evaluation && `${evaluation.pictures} pictures`],
   ];
-  const given = figures.filter((figure): figure is [string, string] => figure[1] !== undefined);
-  const headline =
-    measured &&
-    html`<dl class="headline"><div><dt>mIoU</dt><dd>${formatShare(measured.miou)}</dd></div></dl>`;
-  if (given.length === 0) return html``;
-  return html`<div class="summary">${headline}<dl class="figures">
-${given.map(
-  ([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>
-`,
-)}</dl></div>
-`;
+  const given = all.filter((figure): figure is [string, string] => figure[1] !== undefined);
+  if (given.length === 0) return undefined;
+  return figures(measured && ['mIoU', formatShare(measured.miou)], given);
 }
 
 /** Of all sessions, the pauses between them left out. */

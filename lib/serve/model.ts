@@ -4,21 +4,29 @@ import type { Precision } from '../compile/passes/assign-precision.js';
 import { OcrnetError } from '../errors.js';
 import { writeOnnx } from '../export/onnx/index.js';
 import type { ClassInfo } from '../image/class-info.js';
-import { decodeImage, type ImageInput } from '../image/decode.js';
+import { decodeImage, type ImageInput, type RgbImage } from '../image/decode.js';
 import {
   buildSegmenter,
   parameterGraph,
   type SegmenterConfig,
   type SegmenterOptions,
+  type SegmenterOutput,
 } from '../models/segmenter.js';
 import type { Device } from '../runtime/device.js';
-import type { Program } from '../runtime/program.js';
+import type { Program, RunResult } from '../runtime/program.js';
 import { ProgramCache } from '../runtime/program-cache.js';
 import type { Weights } from '../runtime/weights.js';
 import { version } from '../version.js';
 import { defaultClasses } from './classes.js';
+import {
+  Explanation,
+  explainedOutputs,
+  type PixelPlace,
+  requireExplicable,
+  requireInside,
+} from './explanation.js';
 import { describeModel } from './model-file.js';
-import { Segmentation } from './segmentation.js';
+import { type RegionMaps, Segmentation } from './segmentation.js';
 import { type Summary, summarise } from './summary.js';
 import { uploadWeights } from './upload-weights.js';
 
@@ -27,6 +35,15 @@ export interface SegmentOptions {
   readonly confidence?: boolean;
   /** Also the soft object regions, for networks that have them: one map a class. */
   readonly regions?: boolean;
+  /** Pictures with more pixels are refused. */
+  readonly maxPixels?: number;
+  /** Stops between two steps of the network. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ExplainOptions {
+  /** Of which to tell where its context comes from; by default one whose label context changed. */
+  readonly pixel?: PixelPlace;
   /** Pictures with more pixels are refused. */
   readonly maxPixels?: number;
   /** Stops between two steps of the network. */
@@ -80,32 +97,46 @@ export class Model implements AsyncDisposable {
     this.#requireAlive();
     const { confidence = false, regions = false, maxPixels, signal } = options;
     const picture = await decodeImage(image, maxPixels === undefined ? {} : { maxPixels });
+    const outputs: SegmenterOutput[] = ['labels'];
+    if (confidence) outputs.push('confidence');
+    if (regions) outputs.push('regions');
+    return await this.#run(picture, outputs, signal, ({ outputs, elapsedMs }, mapOf) => {
+      return new Segmentation({
+        image: picture,
+        classes: this.classes,
+        labels: outputs.labels as Uint8Array | Uint16Array,
+        confidence: outputs.confidence as Float32Array | undefined,
+        regions: regions ? mapOf('regions') : undefined,
+        networkMs: elapsedMs,
+      });
+    });
+  }
+
+  /**
+   * Segments a picture and tells what that comes from: the object regions, the relation of its pixels to them, and what the
+   * labels would be without object context.
+   *
+   * @throws OcrnetError INVALID_ARGUMENT for a network without object regions, and for a pixel outside the picture; as segment
+   */
+  async explain(image: ImageInput, { pixel, maxPixels, signal }: ExplainOptions = {}): Promise<Explanation> {
     this.#requireAlive();
-    const { height, width } = picture;
-    const outputs = [
-      'labels',
-      ...(confidence ? ['confidence'] : []),
-      ...(regions ? ['regions'] : []),
-    ] as const;
-    const size = { batch: 1, height, width, outputs } as SegmenterOptions;
-    return await this.#programs.use(
-      JSON.stringify(size),
-      () => this.compile(size),
-      async (program) => {
-        const result = await program.run({ image: picture.data }, { signal });
-        const [, regionHeight = 0, regionWidth = 0] = program.outputShape('regions') ?? [];
-        return new Segmentation({
-          image: picture,
-          classes: this.classes,
-          labels: result.outputs.labels as Uint8Array | Uint16Array,
-          confidence: result.outputs.confidence as Float32Array | undefined,
-          regions: regions
-            ? { data: result.outputs.regions as Float32Array, height: regionHeight, width: regionWidth }
-            : undefined,
-          networkMs: result.elapsedMs,
-        });
-      },
-    );
+    requireExplicable(this.config.context);
+    const picture = await decodeImage(image, maxPixels === undefined ? {} : { maxPixels });
+    if (pixel) requireInside(pixel, picture);
+    return await this.#run(picture, explainedOutputs, signal, ({ outputs, elapsedMs }, mapOf) => {
+      return new Explanation({
+        image: picture,
+        classes: this.classes,
+        labels: outputs.labels as Uint8Array | Uint16Array,
+        confidence: outputs.confidence as Float32Array,
+        labelsWithoutContext: outputs.auxiliaryLabels as Uint8Array | Uint16Array,
+        regions: mapOf('regions'),
+        relation: mapOf('relation'),
+        alignCorners: this.config.alignCorners,
+        pixel,
+        networkMs: elapsedMs,
+      });
+    });
   }
 
   /**
@@ -152,6 +183,28 @@ export class Model implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
+  }
+
+  /** Runs the program for a picture of this size. */
+  async #run<T>(
+    { data, height, width }: RgbImage,
+    outputs: readonly SegmenterOutput[],
+    signal: AbortSignal | undefined,
+    use: (result: RunResult, mapOf: (output: SegmenterOutput) => RegionMaps) => T,
+  ): Promise<T> {
+    this.#requireAlive();
+    const size = { batch: 1, height, width, outputs };
+    return await this.#programs.use(
+      JSON.stringify(size),
+      () => this.compile(size),
+      async (program) => {
+        const result = await program.run({ image: data }, { signal });
+        return use(result, (output) => {
+          const [, height = 0, width = 0] = program.outputShape(output) ?? [];
+          return { data: result.outputs[output] as Float32Array, height, width };
+        });
+      },
+    );
   }
 
   #requireAlive(): void {

@@ -10,7 +10,7 @@ export interface RegionMaps {
   readonly width: number;
 }
 
-interface Parts {
+export interface SegmentationParts {
   readonly image: RgbImage;
   readonly classes: readonly ClassInfo[];
   readonly labels: Uint8Array | Uint16Array;
@@ -35,7 +35,7 @@ export class Segmentation {
   /** The picture that was segmented, upright and as RGB bytes. */
   readonly image: RgbImage;
 
-  constructor({ image, classes, labels, confidence, regions, networkMs }: Parts) {
+  constructor({ image, classes, labels, confidence, regions, networkMs }: SegmentationParts) {
     this.image = image;
     this.width = image.width;
     this.height = image.height;

@@ -41,19 +41,18 @@ export interface Outcome {
 export async function writeTrainingReport(folder: string, outcome: Outcome): Promise<void> {
   const { model, split, data, recipe, evaluation } = outcome;
   const examples: ReportExample[] = [];
+  const { context } = model.config;
   // A network that is told the truth has nothing to show for pictures alone.
-  if (!readsLabels(model.config.context))
+  if (!readsLabels(context))
     for (const sample of spread(split.samples, Math.min(shownExamples, split.samples.length))) {
       const { image, label } = await sample.read();
-      const regions = hasRegions(model.config.context);
-      const segmentation = await model.segment({ ...image, channels: 3 }, { regions });
-      examples.push({
-        name: sample.name,
-        image,
-        truth: label.labels,
-        prediction: segmentation.labels,
-        ...(segmentation.regions && { regions: segmentation.regions }),
-      });
+      const picture = { ...image, channels: 3 } as const;
+      if (hasRegions(context)) {
+        examples.push((await model.explain(picture)).example(sample.name, label.labels));
+        continue;
+      }
+      const { labels: prediction } = await model.segment(picture);
+      examples.push({ name: sample.name, image, truth: label.labels, prediction });
     }
   await writeReport(join(folder, 'report.html'), {
     title: recipe.name,

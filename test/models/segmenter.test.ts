@@ -136,6 +136,7 @@ describe('buildSegmenter', () => {
       confidence: 'float32 1×65×129',
       logits: 'float32 1×17×33×7',
       auxiliaryLogits: 'float32 1×17×33×7',
+      auxiliaryLabels: 'uint8 1×65×129',
       regions: 'float32 1×17×33×7',
       regionLogits: 'float32 1×17×33×7',
       relation: 'float32 1×17×33×7',

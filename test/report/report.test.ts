@@ -5,7 +5,9 @@ import { ConfusionMatrix } from '../../lib/evaluate/confusion.js';
 import { metricsOf } from '../../lib/evaluate/metrics.js';
 import { renderScene } from '../../lib/image/render-scene.js';
 import { axisOver, formatTick } from '../../lib/report/axis.js';
+import { type ExplanationPage, renderExplanation } from '../../lib/report/explanation-page.js';
 import { html } from '../../lib/report/html.js';
+import { relationSvg } from '../../lib/report/relation-chart.js';
 import type { ReportData } from '../../lib/report/report-data.js';
 import { renderReport, writeReport } from '../../lib/report/write-report.js';
 import { expectOcrnetError } from '../support/expect-error.js';
@@ -41,6 +43,11 @@ function exampleReport(): ReportData {
         truth: prediction.map((label, i) => (i < 60 ? 255 : label)),
         prediction,
         regions: { data: new Float32Array(6 * 4 * 3).fill(0.1), width: 6, height: 4 },
+        labelsWithoutContext: prediction.map((label, i) => (i < 240 ? 2 : label)),
+        pixel: {
+          ...{ x: 30, y: 2, label: 0, labelWithoutContext: 2, relation: Float32Array.of(0.2, 0.7, 0.1) },
+          context: { data: new Float32Array(6 * 4).fill(1 / 24), width: 6, height: 4 },
+        },
       },
     ],
   };
@@ -63,6 +70,43 @@ function expectWellFormed(page: string): void {
   expect(rest).not.to.match(/undefined|NaN|\[object/);
 }
 
+describe('an explanation', () => {
+  const { classes, examples } = exampleReport();
+  const [{ truth: _, ...example }] = examples as unknown as [ExplanationPage['example']];
+
+  it('is one well-formed page, too', async () => {
+    const page = await renderExplanation({ model: `model ${hostile}`, classes, example, networkMs: 12 });
+    expectWellFormed(page);
+    expect(page).not.to.match(/<script|https?:|xmlns/);
+    for (const text of ['The pixel at 30, 2', 'context changed 6.7 %', '70.0 %', '12 ms', '6 × 4'])
+      expect(page).to.include(text);
+    expect(page).not.to.include('better');
+    expect([...page.matchAll(/<img /g)]).to.have.length(4 + 1 + 3);
+    expect([...page.matchAll(/<rect /g)], 'a bar a class').to.have.length(3);
+  });
+
+  it('shows the regions that are asked for', async () => {
+    const one = { ...example, regionClasses: [2] };
+    const page = await renderExplanation({ model: 'm', classes, example: one });
+    expect([...page.matchAll(/<img /g)]).to.have.length(4 + 1 + 1);
+  });
+
+  it('has no more bars than can be read', () => {
+    const many = Array.from({ length: 150 }, (_, i) => ({
+      name: `class ${i}`,
+      colour: [i, 0, 0] as [number, number, number],
+    }));
+    const relation = Float32Array.from(many, (_, i) => (i === 40 ? 0.5 : 0.5 / 149));
+    const svg = relationSvg({ classes: many, relation, label: 40 });
+    expect([...svg.matchAll(/<rect /g)]).to.have.length(12);
+    expect(svg).to.match(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
+    expect(svg)
+      .to.match(/font-weight="700"[^>]*>class 40</)
+      .and.match(/>139 others</);
+    expect(svg).to.include(`>${((0.5 * 139) / 1.49).toFixed(1)} %<`);
+  });
+});
+
 describe('a report', () => {
   const folder = temporaryFolder();
 
@@ -83,12 +127,20 @@ describe('a report', () => {
     expect(withoutPictures).not.to.match(/https?:|\/\/[a-z]|url\((?!#)|@import|<link|<iframe/i);
     expect(page).to.include("default-src 'none'");
     const sources = [...page.matchAll(/ (?:src|href)="([^"]{0,23})/g)].map(([, source]) => source);
-    expect(sources, 'picture, truth, prediction, three regions').to.deep.equal(
-      Array.from({ length: 6 }, () => 'data:image/jpeg;base64,'),
+    expect(sources, 'picture, truth, two predictions, changes, context, three regions').to.deep.equal(
+      Array.from({ length: 9 }, () => 'data:image/jpeg;base64,'),
     );
     const [, first] = /base64,([^"]+)"/.exec(page) as unknown as [string, string];
     const { width, height } = await sharp(Buffer.from(first, 'base64')).metadata();
     expect([width, height]).to.deep.equal([60, 40]);
+  });
+
+  it('shows what context changed, and where one pixel’s comes from', async () => {
+    const page = await renderReport(exampleReport());
+    // Two thirds of the first 240 of 2400 labels.
+    expect(page).to.match(/context changed 6\.7 %: .*better.*worse.*neither/);
+    expect(page).to.include('context of the marked pixel: &quot;');
+    expect(page).to.include('70.0 %, road 20.0 %');
   });
 
   it('leaves out what there is not', async () => {
