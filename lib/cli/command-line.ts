@@ -131,7 +131,7 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
     .description('train a network as a recipe says; writes the model, a report, a log and checkpoints')
     .argument(
       '<recipe>',
-      'one that ocrnet brings (scenes, small, camvid, …; table-2/ppm, …), or a .yaml file',
+      'one that ocrnet brings (scenes, small, camvid, …; table-1/da-scheme, …), or a .yaml file',
     )
     .option('--data <dir>', 'data set: a folder with images/SPLIT, labels/SPLIT and dataset.yaml')
     .requiredOption('--out <dir>', 'folder of the training')
@@ -151,7 +151,7 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
     .description(
       'train the rows of one of the paper’s tables with one budget and several seeds; writes the table',
     )
-    .argument('<table>', 'a table of the paper: table-1, figure-1, …')
+    .argument('<table>', 'table-1, table-2, table-6, table-7, table-8 or figure-1')
     .option('--data <dir>', 'data set: a folder with images/SPLIT, labels/SPLIT and dataset.yaml')
     .option(
       '--recipe <recipe>',

@@ -15,7 +15,7 @@ export function recipeHelp(): string {
     'Recipes:',
     ...files.map((name) => `  ${name}`),
     '',
-    'Configurations of the paper, as table-2/ppm, or table-2/ppm@ade20k for another data set:',
+    'Configurations of the paper, as table-1/da-scheme, or table-2/ppm@ade20k for another data set:',
     ...tables,
   ].join('\n');
 }
