@@ -87,22 +87,21 @@ ${await pictureGrid([await pixelFigure(example, pixel, classes)])}${relationChar
 `;
 }
 
+/** Of classes that are predicted all are shown, and of the others so many that there are as many as this. */
+const mostRegions = 24;
+
 async function* regions(
   example: ExplanationPage['example'],
   classes: readonly ClassInfo[],
 ): AsyncGenerator<Figure> {
   const predicted = classesBySize(example.prediction);
-  const all = [
-    ...predicted,
-    ...classes.map((_, label) => label).filter((label) => !predicted.includes(label)),
-  ];
+  const others = classes.map((_, label) => label).filter((label) => !predicted.includes(label));
+  const all = [...predicted, ...others].slice(0, Math.max(predicted.length, mostRegions));
   for (const label of example.regionClasses ?? all) {
     const info = classes[label];
     if (!info) continue;
     const note = predicted.includes(label) ? undefined : html` <span class="soft">not predicted</span>`;
-    yield [
-      html`${swatch(info)}${info.name}${note}`,
-      await heatOverlay(example.image, mapOf(example.regions, label)),
-    ];
+    const picture = await heatOverlay(example.image, mapOf(example.regions, label));
+    yield [html`${swatch(info)}${info.name}${note}`, picture];
   }
 }

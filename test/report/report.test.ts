@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import sharp from 'sharp';
 import { ConfusionMatrix } from '../../lib/evaluate/confusion.js';
 import { metricsOf } from '../../lib/evaluate/metrics.js';
+import type { ClassInfo } from '../../lib/image/class-info.js';
 import { renderScene } from '../../lib/image/render-scene.js';
 import { axisOver, formatTick } from '../../lib/report/axis.js';
 import { type ExplanationPage, renderExplanation } from '../../lib/report/explanation-page.js';
@@ -91,10 +92,25 @@ describe('an explanation', () => {
     expect([...page.matchAll(/<img /g)]).to.have.length(4 + 1 + 1);
   });
 
+  it('shows no more regions than can be looked at', async () => {
+    const many = Array.from({ length: 40 }, (_, i) => ({
+      name: `class ${i}`,
+      colour: [i, 0, 0] as ClassInfo['colour'],
+    }));
+    const regions = { data: new Float32Array(6 * 4 * 40), width: 6, height: 4 };
+    const page = await renderExplanation({
+      model: 'm',
+      classes: many,
+      example: { ...example, regions, pixel: { ...example.pixel, relation: new Float32Array(40) } },
+    });
+    expect([...page.matchAll(/<img /g)]).to.have.length(4 + 1 + 24);
+    expect([...page.matchAll(/>not predicted</g)]).to.have.length(21);
+  });
+
   it('has no more bars than can be read', () => {
     const many = Array.from({ length: 150 }, (_, i) => ({
       name: `class ${i}`,
-      colour: [i, 0, 0] as [number, number, number],
+      colour: [i, 0, 0] as ClassInfo['colour'],
     }));
     const relation = Float32Array.from(many, (_, i) => (i === 40 ? 0.5 : 0.5 / 149));
     const svg = relationSvg({ classes: many, relation, label: 40 });
