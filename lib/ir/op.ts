@@ -21,6 +21,10 @@ export interface OpFacts {
   readonly epilogue?: { readonly residual?: true; readonly activation?: true };
   /** Linear in this input, pixel by pixel, with weights that are non-negative and sum to one over the mixed rows. */
   readonly mixesRowsOf?: string;
+  /** The input that holds these weights, which sum to one only where an operation computes them whose `pixelsSumToOne`. */
+  readonly mixesRowsBy?: string;
+  /** The channels of each output pixel are non-negative and sum to one. */
+  readonly pixelsSumToOne?: true;
   /** Inputs that keep float32 when activations are computed in a smaller type: parameters and class scores. */
   readonly exactInputs?: readonly string[];
   /** The output may take over the memory of this input when the input is not needed afterwards. */

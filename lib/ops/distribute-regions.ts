@@ -16,7 +16,7 @@ export const distributeRegions = defineOp({
   optionalInputs: [],
   outputs: ['y'],
   attributes: {},
-  facts: { exactInputs: ['regions'], writesSlices: true },
+  facts: { exactInputs: ['regions'], mixesRowsOf: 'vectors', mixesRowsBy: 'regions', writesSlices: true },
   infer({ regions, vectors }) {
     const [batch, height, width, classes] = nhwc(regions, 'regions');
     const channels = nhwc(vectors, 'vectors')[3];

@@ -14,7 +14,13 @@ export const softmax = defineOp({
   optionalInputs: [],
   outputs: ['y'],
   attributes: { scale: float },
-  facts: { exactInputs: ['x'], inPlaceOf: 'x', readsSlices: ['x'], writesSlices: true },
+  facts: {
+    exactInputs: ['x'],
+    inPlaceOf: 'x',
+    pixelsSumToOne: true,
+    readsSlices: ['x'],
+    writesSlices: true,
+  },
   infer({ x }) {
     nhwc(x, 'x');
     requireFloat(x, 'x');

@@ -13,9 +13,11 @@ import {
   batchNorm,
   concat,
   conv2d,
+  distributeRegions,
   resizeBilinear,
   scaleBy,
   sliceChannels,
+  softmax,
   spatialSoftmax,
 } from '../../lib/ops/index.js';
 
@@ -157,6 +159,20 @@ describe('inference passes', () => {
     expect(lowered.nodes[0]?.inputs.x).to.equal(value);
     expect(lowered.nodes[0]?.attributes.activation).to.equal('none');
     expect(lowered.nodes[1]?.attributes.activation).to.equal('relu');
+  });
+
+  it('move a projection of distributed regions to the regions, where what distributes them sums to one', () => {
+    const lowered = (relationOf: (g: GraphBuilder, scores: Value) => Value) => {
+      const g = new GraphBuilder();
+      const regions = relationOf(g, input(g, 'scores', [1, 9, 9, 3]));
+      const vectors = input(g, 'vectors', [1, 3, 1, 6]);
+      const mixed = g.at('mix').add(distributeRegions, { regions, vectors }, {}).y;
+      g.output('y', relu(g.at('relu'), norm(g.at('bn'), conv(g.at('up'), mixed, 16))));
+      return names(lower(g.build(), 'float32'));
+    };
+    const softmaxed = (g: GraphBuilder, x: Value) => g.at('softmax').add(softmax, { x }, { scale: 1 }).y;
+    expect(lowered(softmaxed)).to.deep.equal(['softmax', 'conv2d', 'distributeRegions', 'activate']);
+    expect(lowered((_g, x) => x)).to.deep.equal(['distributeRegions', 'conv2d']);
   });
 
   it('drop what no output needs', () => {
