@@ -4,6 +4,7 @@ import { type CommandContext, exitCodes, reportFailure } from './context.js';
 import {
   absentOption,
   classesOption,
+  contextOption,
   deviceOption,
   formOption,
   inputOption,
@@ -66,6 +67,7 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
     .option('--model <model>', 'a name, or a weights file; by default the trained network that ocrnet brings')
     .addOption(classesOption())
     .addOption(formOption())
+    .addOption(contextOption())
     .addOption(weightsOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
@@ -90,6 +92,7 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
     .option('--class <name...>', 'of which to show the object regions (default: all)')
     .addOption(classesOption())
     .addOption(formOption())
+    .addOption(contextOption())
     .addOption(weightsOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
@@ -116,6 +119,7 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
     .addOption(absentOption())
     .addOption(classesOption())
     .addOption(formOption())
+    .addOption(contextOption())
     .addOption(weightsOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
@@ -179,6 +183,7 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
     .addOption(inputOption().makeOptionMandatory())
     .addOption(classesOption())
     .addOption(formOption())
+    .addOption(contextOption())
     .addOption(precisionOption())
     .addOption(deviceOption())
     .option('--steps', 'also the algorithm of each step')
@@ -201,6 +206,7 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
     .addOption(inputOption().default({ batch: 1, height: 512, width: 1024 }, '1x512x1024x3'))
     .addOption(classesOption())
     .addOption(formOption())
+    .addOption(contextOption())
     .addOption(weightsOption())
     .action(async (model, flags) => {
       const { exportModel } = await import('./export.js');

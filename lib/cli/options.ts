@@ -3,6 +3,7 @@ import { type Precision, precisions } from '../compile/passes/assign-precision.j
 import { absentClasses } from '../evaluate/metrics.js';
 import { scoreMerges } from '../evaluate/multi-scale.js';
 import type { Size } from '../evaluate/score-map.js';
+import { type ContextKind, contextKinds } from '../models/contexts/index.js';
 import { type OcrForm, ocrForms } from '../models/contexts/object-context.js';
 import type { NamedModelOptions } from '../models/registry.js';
 import { type DeviceName, deviceNames } from '../runtime/device.js';
@@ -19,6 +20,7 @@ export interface InputSize {
 export interface NetworkFlags extends NamedModelOptions {
   readonly classes?: number;
   readonly form?: OcrForm;
+  readonly context?: ContextKind;
   readonly weights?: string;
   readonly device?: DeviceName;
   readonly threads?: number;
@@ -32,6 +34,11 @@ export const classesOption = () =>
 
 export const formOption = () =>
   new Option('--form <form>', 'form of the OCR module of a named network').choices(ocrForms);
+
+export const contextOption = () =>
+  new Option('--context <kind>', 'context module on a backbone that is named without ocrnet-').choices(
+    contextKinds,
+  );
 
 export const weightsOption = () =>
   new Option('--weights <file>', 'safetensors file with the weights of a named network');

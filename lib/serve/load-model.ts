@@ -98,12 +98,16 @@ export function describeSource(
   model: string | SegmenterConfig,
   options: NamedModelOptions & { readonly weights?: string } = {},
 ): { description: ModelDescription; source: string | undefined } {
-  const { classes, form, weights } = options;
+  const { classes, form, context, weights } = options;
   if (typeof model === 'string' && !looksLikeFile(model)) {
-    const named = { ...(classes !== undefined && { classes }), ...(form !== undefined && { form }) };
+    const named = {
+      ...(classes !== undefined && { classes }),
+      ...(form !== undefined && { form }),
+      ...(context !== undefined && { context }),
+    };
     return { description: { config: modelConfig(model, named) }, source: weights };
   }
-  for (const [name, value] of Object.entries({ classes, form }))
+  for (const [name, value] of Object.entries({ classes, form, context }))
     if (value !== undefined)
       throw invalidArgument(name, 'none for a model that is not given by name and says so itself', value);
   if (typeof model !== 'string')

@@ -186,14 +186,15 @@ class SelfAttention(nn.Module):
         block.f_key = stacked(channels, key, 1, config, True)
         block.f_value = nn.Conv2d(channels, key, 1)
         block.W = nn.Conv2d(key, channels, 1)
-        self.stages = nn.ModuleList([block])
-        self.conv_bn_dropout = nn.Sequential(*conv_norm(2 * channels, channels, 1, config, True))
+        self.self_attention = nn.Module()
+        self.self_attention.stages = nn.ModuleList([block])
+        self.self_attention.conv_bn_dropout = nn.Sequential(*conv_norm(2 * channels, channels, 1, config, True))
 
     def forward(self, x):
         x = self.conv_3x3(x)
-        block = self.stages[0]
+        block = self.self_attention.stages[0]
         context = block.W(attend(block.f_query(x), block.f_key(x), block.f_value(x), self.scale))
-        return self.conv_bn_dropout(torch.cat([context, x], 1))
+        return self.self_attention.conv_bn_dropout(torch.cat([context, x], 1))
 
 
 class PositionAttention(nn.Module):
@@ -275,17 +276,20 @@ class DoubleAttention(nn.Module):
         super().__init__()
         channels, key, regions = config["channels"], config["keyChannels"], config["regions"]
         self.conv_3x3 = nn.Sequential(*conv_norm(inputs, channels, 3, config, True))
-        self.A = nn.Conv2d(channels, key, 1)
-        self.B = nn.Conv2d(channels, regions, 1)
-        self.V = nn.Conv2d(channels, regions, 1)
-        self.W = nn.Conv2d(key, channels, 1)
-        self.conv_bn_dropout = nn.Sequential(*conv_norm(2 * channels, channels, 1, config, True))
+        head = nn.Module()
+        head.A = nn.Conv2d(channels, key, 1)
+        head.B = nn.Conv2d(channels, regions, 1)
+        head.V = nn.Conv2d(channels, regions, 1)
+        head.W = nn.Conv2d(key, channels, 1)
+        head.conv_bn_dropout = nn.Sequential(*conv_norm(2 * channels, channels, 1, config, True))
+        self.double_attention = head
 
     def forward(self, x):
         x = self.conv_3x3(x)
-        gathered = aggregate(spatial_softmax(self.B(x)), self.A(x))
-        context = self.W(distribute(self.V(x).softmax(dim=1), gathered))
-        return self.conv_bn_dropout(torch.cat([context, x], 1))
+        head = self.double_attention
+        gathered = aggregate(spatial_softmax(head.B(x)), head.A(x))
+        context = head.W(distribute(head.V(x).softmax(dim=1), gathered))
+        return head.conv_bn_dropout(torch.cat([context, x], 1))
 
 
 class AspOcr(nn.Module):

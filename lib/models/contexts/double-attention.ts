@@ -31,24 +31,25 @@ export type DoubleAttentionConfig = z.infer<typeof doubleAttentionSchema>;
 export function doubleAttention(builder: GraphBuilder, x: Value, config: DoubleAttentionConfig): Value {
   const { channels, keyChannels, regions: regionCount } = config;
   const pixels = trunk(builder, x, config);
-  const gather = builder.at('gather');
-  const maps = linear(builder.at('B'), pixels, regionCount);
+  const module = builder.at('double_attention');
+  const gather = module.at('gather');
+  const maps = linear(module.at('B'), pixels, regionCount);
   const regions = gather.add(spatialSoftmax, { logits: maps }, { scale: 1 }).regions;
-  const features = linear(builder.at('A'), pixels, keyChannels);
+  const features = linear(module.at('A'), pixels, keyChannels);
   const vectors = gather.add(aggregateRegions, { regions, features }, {}).y;
-  const distribute = builder.at('distribute');
+  const distribute = module.at('distribute');
   const relation = distribute.add(
     softmax,
-    { x: linear(builder.at('V'), pixels, regionCount) },
+    { x: linear(module.at('V'), pixels, regionCount) },
     { scale: 1 },
   ).y;
   const distributed = distribute.add(distributeRegions, { regions: relation, vectors }, {}).y;
-  const context = linear(builder.at('W'), distributed, channels);
+  const context = linear(module.at('W'), distributed, channels);
   const options = { channels, kernel: 1, bias: true, ...normActivation(config) };
   return convNormActivation(
-    builder.at('conv_bn_dropout'),
+    module.at('conv_bn_dropout'),
     [0, 1],
-    sideBySide(builder, [context, pixels]),
+    sideBySide(module, [context, pixels]),
     options,
   );
 }
