@@ -6,6 +6,8 @@ import { adaptiveAveragePool2d, adaptiveAveragePool2dGradient } from './adaptive
 import { add } from './add.js';
 import { aggregateRegions } from './aggregate-regions.js';
 import { allReduce } from './all-reduce.js';
+import { attendCrissCross, attendCrissCrossGradient } from './attend-criss-cross.js';
+import { attendPixels, attendPixelsGradient } from './attend-pixels.js';
 import { attendRegions, attendRegionsGradient } from './attend-regions.js';
 import { batchNorm } from './batch-norm.js';
 import { batchNormGradient, batchNormTraining } from './batch-norm-training.js';
@@ -55,6 +57,8 @@ export const inferenceOperations: readonly AnyOpSpec[] = [
   attendRegions,
   resizeArgmax,
   resizeTaps,
+  attendPixels,
+  attendCrissCross,
 ].map(erase);
 
 /** What training adds: the backward pass, losses, optimisers. */
@@ -81,6 +85,8 @@ export const trainingOperations: readonly AnyOpSpec[] = [
   adamW,
   movingAverage,
   allReduce,
+  attendPixelsGradient,
+  attendCrissCrossGradient,
 ].map(erase);
 
 /** Every operation. The position is its code in an encoded plan; `npm run generate` writes the C++ side of this list. */
@@ -91,6 +97,8 @@ export type InferenceOperationName =
   | (typeof adaptiveAveragePool2d)['name']
   | (typeof add)['name']
   | (typeof aggregateRegions)['name']
+  | (typeof attendCrissCross)['name']
+  | (typeof attendPixels)['name']
   | (typeof attendRegions)['name']
   | (typeof batchNorm)['name']
   | (typeof cast)['name']
@@ -115,6 +123,8 @@ export type TrainingOperationName =
   | (typeof adamW)['name']
   | (typeof adaptiveAveragePool2dGradient)['name']
   | (typeof allReduce)['name']
+  | (typeof attendCrissCrossGradient)['name']
+  | (typeof attendPixelsGradient)['name']
   | (typeof attendRegionsGradient)['name']
   | (typeof batchNormGradient)['name']
   | (typeof batchNormTraining)['name']
@@ -154,6 +164,10 @@ export {
   add,
   aggregateRegions,
   allReduce,
+  attendCrissCross,
+  attendCrissCrossGradient,
+  attendPixels,
+  attendPixelsGradient,
   attendRegions,
   attendRegionsGradient,
   batchNorm,

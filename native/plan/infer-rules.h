@@ -87,6 +87,8 @@ inline std::int64_t windowCount(std::int64_t size, std::int64_t kernel, const Wi
 }
 
 // Asked by the rules of their gradients.
+std::vector<TensorType> infer(const AttendCrissCrossAttributes&, Inputs);
+std::vector<TensorType> infer(const AttendPixelsAttributes&, Inputs);
 std::vector<TensorType> infer(const AttendRegionsAttributes&, Inputs);
 std::vector<TensorType> infer(const MaxPool2dAttributes&, Inputs);
 
@@ -95,6 +97,8 @@ std::vector<TensorType> infer(const AccumulateAttributes&, Inputs);
 std::vector<TensorType> infer(const ActivateGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const AdamWAttributes&, Inputs);
 std::vector<TensorType> infer(const AdaptiveAveragePool2dGradientAttributes&, Inputs);
+std::vector<TensorType> infer(const AttendCrissCrossGradientAttributes&, Inputs);
+std::vector<TensorType> infer(const AttendPixelsGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const AttendRegionsGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const BatchNormGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const BatchNormTrainingAttributes&, Inputs);

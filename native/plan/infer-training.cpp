@@ -116,6 +116,28 @@ std::vector<TensorType> infer(const AttendRegionsGradientAttributes& a, Inputs i
   return {typeOf(*in[0]), typeOf(*in[1]), typeOf(*in[2])};
 }
 
+namespace {
+
+/// The gradients of attention over pixels, whose y and logSumExp have the types `attended`.
+std::vector<TensorType> attentionGradients(const std::vector<TensorType>& attended, Inputs in) {
+  const TensorType &y = attended[0], &logSumExp = attended[1];
+  require(typeOf(*in[3]) == y && typeOf(*in[5]) == y,
+          ("expected y and dy of the attention's type " + ocrnet::formatType(y)).c_str(), *in[3], *in[5]);
+  require(typeOf(*in[4]) == logSumExp,
+          ("expected a logSumExp of the attention's type " + ocrnet::formatType(logSumExp)).c_str(), *in[4]);
+  return {typeOf(*in[0]), typeOf(*in[1]), typeOf(*in[2])};
+}
+
+}  // namespace
+
+std::vector<TensorType> infer(const AttendPixelsGradientAttributes& a, Inputs in) {
+  return attentionGradients(infer(AttendPixelsAttributes{a.scale}, in.first(3)), in);
+}
+
+std::vector<TensorType> infer(const AttendCrissCrossGradientAttributes& a, Inputs in) {
+  return attentionGradients(infer(AttendCrissCrossAttributes{a.scale}, in.first(3)), in);
+}
+
 std::vector<TensorType> infer(const Conv2dInputGradientAttributes& a, Inputs in) {
   const TensorInfo& dy = activation(in[0]);
   const TensorInfo& filter = *in[1];

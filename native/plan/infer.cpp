@@ -175,6 +175,29 @@ std::vector<TensorType> infer(const AttendRegionsAttributes&, Inputs in) {
   return {nhwc(query.dataType, batch, query.shape[1], query.shape[2], value.channels())};
 }
 
+std::vector<TensorType> infer(const AttendPixelsAttributes&, Inputs in) {
+  const TensorInfo& query = activation(in[0]);
+  const TensorInfo& key = activation(in[1]);
+  const TensorInfo& value = activation(in[2]);
+  const auto [batch, height, width, depth] = query.shape;
+  require(typeOf(key) == nhwc(query.dataType, batch, key.shape[1], key.shape[2], depth),
+          "expected a key (N, H', W', D) for the query (N, H, W, D)", key, query);
+  require(typeOf(value) == nhwc(query.dataType, batch, key.shape[1], key.shape[2], value.channels()),
+          "expected a value (N, H', W', C) for the key (N, H', W', D)", value, key);
+  return {nhwc(query.dataType, batch, height, width, value.channels()),
+          nhwc(DataType::float32, batch, height, width, 1)};
+}
+
+std::vector<TensorType> infer(const AttendCrissCrossAttributes&, Inputs in) {
+  const TensorInfo& query = activation(in[0]);
+  const TensorInfo& value = activation(in[2]);
+  const auto [batch, height, width, depth] = query.shape;
+  require(typeOf(*in[1]) == typeOf(query), "expected a key of the query's type", *in[1], query);
+  require(typeOf(value) == nhwc(query.dataType, batch, height, width, value.channels()),
+          "expected a value of the query's size", value, query);
+  return {typeOf(value), nhwc(DataType::float32, batch, height, width, 1)};
+}
+
 std::vector<TensorType> infer(const ResizeArgmaxAttributes& a, Inputs in) {
   const TensorInfo& logits = activation(in[0]);
   requirePositive({a.height, a.width}, "height and width");

@@ -13,7 +13,7 @@
 namespace ocrnet {
 
 inline constexpr std::uint32_t kPlanFormatVersion = 2;
-inline constexpr std::uint32_t kSchemaFingerprint = 0x68466dd2;
+inline constexpr std::uint32_t kSchemaFingerprint = 0x29498736;
 
 enum class Opcode : std::uint32_t {
   normalizeImage,
@@ -37,6 +37,8 @@ enum class Opcode : std::uint32_t {
   attendRegions,
   resizeArgmax,
   resizeTaps,
+  attendPixels,
+  attendCrissCross,
   join,
   batchNormTraining,
   batchNormGradient,
@@ -59,6 +61,8 @@ enum class Opcode : std::uint32_t {
   adamW,
   movingAverage,
   allReduce,
+  attendPixelsGradient,
+  attendCrissCrossGradient,
 };
 
 /// bytes to normalised activations
@@ -192,6 +196,16 @@ struct ResizeTapsAttributes {
   Activation activation;
   float negativeSlope;
   FloatType outputType;
+};
+
+/// attention of pixels over pixels
+struct AttendPixelsAttributes {
+  float scale;
+};
+
+/// attention of pixels over their row and column
+struct AttendCrissCrossAttributes {
+  float scale;
 };
 
 /// tensors one behind the other
@@ -344,7 +358,17 @@ struct AllReduceAttributes {
   bool average;
 };
 
-using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ScaleByAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SoftmaxAttributes, SpatialSoftmaxAttributes, LabelRegionsAttributes, AggregateRegionsAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, ResizeTapsAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, DotProductAttributes, ResizeBilinearGradientAttributes, SoftmaxGradientAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, AllReduceAttributes>;
+/// gradients of the attention over pixels
+struct AttendPixelsGradientAttributes {
+  float scale;
+};
+
+/// gradients of the attention over row and column
+struct AttendCrissCrossGradientAttributes {
+  float scale;
+};
+
+using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ScaleByAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SoftmaxAttributes, SpatialSoftmaxAttributes, LabelRegionsAttributes, AggregateRegionsAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, ResizeTapsAttributes, AttendPixelsAttributes, AttendCrissCrossAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, DotProductAttributes, ResizeBilinearGradientAttributes, SoftmaxGradientAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, AllReduceAttributes, AttendPixelsGradientAttributes, AttendCrissCrossGradientAttributes>;
 
 /// Every operation that a device runs: the others are compiled away. X(name) for each.
 #define OCRNET_EXECUTABLE_OPS(X) \
@@ -368,6 +392,8 @@ using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, Batc
   X(attendRegions) \
   X(resizeArgmax) \
   X(resizeTaps) \
+  X(attendPixels) \
+  X(attendCrissCross) \
   X(batchNormTraining) \
   X(batchNormGradient) \
   X(activateGradient) \
@@ -388,7 +414,9 @@ using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, Batc
   X(accumulate) \
   X(adamW) \
   X(movingAverage) \
-  X(allReduce)
+  X(allReduce) \
+  X(attendPixelsGradient) \
+  X(attendCrissCrossGradient)
 
 struct FieldSchema {
   std::string_view name;
@@ -480,6 +508,12 @@ inline const std::vector<OpSchema>& opSchemas() {
     {"resizeTaps", {"a", "b", "c", "d", "e", "f", "residual"}, 1, {"y"},
      {{"height", 0}, {"width", 0}, {"kernel", 0}, {"dilation", 0}, {"alignCorners", 2}, {"activation", 4}, {"negativeSlope", -1}, {"outputType", 2}},
      6, {-1}, {true, true, true, true, true, true, true}, true, false},
+    {"attendPixels", {"query", "key", "value"}, 3, {"y", "logSumExp"},
+     {{"scale", -1}},
+     -1, {-1, -1}, {true, true, true}, true, false},
+    {"attendCrissCross", {"query", "key", "value"}, 3, {"y", "logSumExp"},
+     {{"scale", -1}},
+     -1, {-1, -1}, {true, true, true}, true, false},
     {"join", {}, 0, {"y"},
      {},
      -1, {-1}, {}, false, false},
@@ -546,6 +580,12 @@ inline const std::vector<OpSchema>& opSchemas() {
     {"allReduce", {"x"}, 1, {"y"},
      {{"average", 2}},
      0, {-1}, {false}, false, false},
+    {"attendPixelsGradient", {"query", "key", "value", "y", "logSumExp", "dy"}, 6, {"dQuery", "dKey", "dValue"},
+     {{"scale", -1}},
+     -1, {-1, -1, -1}, {true, true, true, true, false, true}, false, false},
+    {"attendCrissCrossGradient", {"query", "key", "value", "y", "logSumExp", "dy"}, 6, {"dQuery", "dKey", "dValue"},
+     {{"scale", -1}},
+     -1, {-1, -1, -1}, {true, true, true, true, true, true}, true, false},
   };
   return schemas;
 }
@@ -595,6 +635,10 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
       return ResizeArgmaxAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), words[2] != 0, static_cast<LabelType>(words[3])};
     case Opcode::resizeTaps:
       return ResizeTapsAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), static_cast<std::int32_t>(words[3]), words[4] != 0, static_cast<Activation>(words[5]), std::bit_cast<float>(words[6]), static_cast<FloatType>(words[7])};
+    case Opcode::attendPixels:
+      return AttendPixelsAttributes{std::bit_cast<float>(words[0])};
+    case Opcode::attendCrissCross:
+      return AttendCrissCrossAttributes{std::bit_cast<float>(words[0])};
     case Opcode::join:
       return JoinAttributes{};
     case Opcode::batchNormTraining:
@@ -639,6 +683,10 @@ inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t>
       return MovingAverageAttributes{std::bit_cast<float>(words[0]), words[1] != 0};
     case Opcode::allReduce:
       return AllReduceAttributes{words[0] != 0};
+    case Opcode::attendPixelsGradient:
+      return AttendPixelsGradientAttributes{std::bit_cast<float>(words[0])};
+    case Opcode::attendCrissCrossGradient:
+      return AttendCrissCrossGradientAttributes{std::bit_cast<float>(words[0])};
   }
   return {};
 }

@@ -202,6 +202,54 @@ struct AttendRegionsGradient {
   float *relation, *scores;  // scratch of one thread: (kAttendedPixels, padded classes) each
 };
 
+/// Attention of an image's pixels over the pixels of its key and value.
+struct AttendPixels {
+  DataType type;
+  std::int64_t depth, channels;
+  std::int64_t keys, keyBlock;  // so many keys at a time
+  float scale;
+  bool exceptOwn;  // the i-th query does not attend to the i-th key
+  Source query, key, value;
+  Target y, logSumExp;  // logSumExp in float32; its data is null where nobody reads it
+  // Scratch of one thread; channels are rounded up to kMostLanes.
+  float* queries;  // (kAttentionBlock, depth), in panels
+  float* keyRows;  // (keyBlock, depth), where keys are bfloat16, or far from each other; otherwise null
+  float* values;   // (keyBlock, channels), in panels
+  float* weights;  // (keyBlock, kWeightStride)
+  float* sums;     // (kAttentionBlock, channels)
+  float* state;    // (3, kAttentionBlock)
+};
+/// Queries that pass over the keys together, and that are in the caches together.
+inline constexpr std::int64_t kAttentionBlock = 256, kAttentionGroup = 64;
+/// Of weights, keys as rows: an odd number of cache lines.
+inline constexpr std::int64_t kWeightStride = kAttentionGroup + kMostLanes;
+
+/// Attention over the keys of two sets, from the attention over each: added up by their shares of the
+/// weights.
+struct MergeAttention {
+  DataType type;
+  std::int64_t channels;
+  Target y, logSumExp;  // of the one set, then of both; logSumExp in float32
+  Source otherY, otherLogSumExp;
+};
+
+/// float32. What some queries and some keys of one image add to dQuery, dKey and dValue; their data is null
+/// where nobody reads them.
+struct AttendPixelsGradient {
+  std::int64_t depth, channels;
+  float scale;
+  bool exceptOwn;  // as in AttendPixels
+  Source query, key, value, y, logSumExps, dy;
+  Target dQuery, dKey, dValue;
+  // Scratch of one thread; depth and channels are rounded up to kMostLanes.
+  float *queryColumns, *queryRows;  // (kAttentionGroup, depth), in panels
+  float *dyColumns, *dyRows;        // (kAttentionGroup, channels), in panels
+  float* keyRows;                   // (kGradientKeys, depth), in panels
+  float *weights, *scores;          // (kGradientKeys, kWeightStride)
+  float *logSumExp, *means;         // (kAttentionGroup)
+};
+inline constexpr std::int64_t kGradientKeys = 128;
+
 /// y (pixels, columns) = x (pixels, depth) · a matrix in panels, see packPanels.
 struct PixelProduct {
   DataType inputType, outputType;
@@ -366,6 +414,9 @@ struct Kernels {
   void (*attendRegions)(const AttendRegions&, Range pixels);
   /// dQuery of some pixels, and their sums of dKey and dValue.
   void (*attendRegionsGradient)(const AttendRegionsGradient&, Range pixels);
+  void (*attendPixels)(const AttendPixels&, Range queries);
+  void (*mergeAttention)(const MergeAttention&, Range pixels);
+  void (*attendPixelsGradient)(const AttendPixelsGradient&, Range queries, Range keys);
   void (*pixelProduct)(const PixelProduct&, Range pixels);
   void (*depthwiseFilterGradient)(const DepthwiseFilterGradient&, Range channels);
   void (*resizeArgmax)(const ResizeArgmax&, Range rows);

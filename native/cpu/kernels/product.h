@@ -17,10 +17,12 @@ inline constexpr int kPanelVectors = kRegisters == 32 ? 4 : 2;
 inline constexpr int kSums = kRegisters == 32 ? 24 : 12;
 inline constexpr int kPanelColumns = kPanelVectors * kLanes;
 
+inline std::int64_t wholeVectors(std::int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
+
 /// finish(row, vector, sum) for each vector of sums: Σ_s left[row · leftRow + s · leftStep] · panel[s].
 template <int rows, int vectors, class Finish>
 inline void productTile(const float* left, std::int64_t leftRow, std::int64_t leftStep, const float* panel,
-                        std::int64_t steps, const Finish& finish) {
+                        std::int64_t steps, Finish finish) {
   Vec sums[rows][vectors];
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r) {
@@ -56,7 +58,7 @@ inline void productWithPanel(const float* left, std::int64_t leftRow, std::int64
   const auto tiles = [&](auto count) {
     for (; row + count <= rows; row += count) {
       productTile<count, vectors>(left + row * leftRow, leftRow, leftStep, panel, steps,
-                                  [&](int r, int v, Vec sum) { finish(row + r, v, sum); });
+                                  [=](int r, int v, Vec sum) { finish(row + r, v, sum); });
     }
   };
   tiles(std::integral_constant<int, most>{});
@@ -92,12 +94,20 @@ inline int vectorsOfPanel(std::int64_t column, std::int64_t columns) {
 
 /// finish(row, column, sum) for each vector of left (rows, steps) · panels (steps, columns).
 template <class Finish>
+inline void product(const float* left, std::int64_t leftRow, std::int64_t leftStep, std::int64_t rows,
+                    const float* panels, std::int64_t steps, std::int64_t columns, const Finish& finish) {
+  for (std::int64_t column = 0; column < columns; column += kPanelColumns) {
+    productWithPanel(vectorsOfPanel(column, columns), left, leftRow, leftStep, rows, panels + column * steps,
+                     steps,
+                     [=](std::int64_t row, int v, Vec sum) { finish(row, column + v * kLanes, sum); });
+  }
+}
+
+/// The same for a left operand whose rows are contiguous.
+template <class Finish>
 inline void product(const float* left, std::int64_t leftRow, std::int64_t rows, const float* panels,
                     std::int64_t steps, std::int64_t columns, const Finish& finish) {
-  for (std::int64_t column = 0; column < columns; column += kPanelColumns) {
-    productWithPanel(vectorsOfPanel(column, columns), left, leftRow, 1, rows, panels + column * steps, steps,
-                     [&](std::int64_t row, int v, Vec sum) { finish(row, column + v * kLanes, sum); });
-  }
+  product(left, leftRow, 1, rows, panels, steps, columns, finish);
 }
 
 }  // namespace ocrnet::cpu::OCRNET_ISA

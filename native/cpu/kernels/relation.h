@@ -9,8 +9,6 @@
 
 namespace ocrnet::cpu::OCRNET_ISA {
 
-inline std::int64_t wholeVectors(std::int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
-
 /// Softmax over the first `classes` of a row of whole vectors.
 inline void softmax(float* row, std::int64_t classes) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();

@@ -28,6 +28,9 @@ void packPanels(DataType, const void* matrix, std::int64_t rows, std::int64_t co
                 float* panels);
 void attendRegions(const AttendRegions&, Range pixels);
 void attendRegionsGradient(const AttendRegionsGradient&, Range pixels);
+void attendPixels(const AttendPixels&, Range queries);
+void mergeAttention(const MergeAttention&, Range pixels);
+void attendPixelsGradient(const AttendPixelsGradient&, Range queries, Range keys);
 void pixelProduct(const PixelProduct&, Range pixels);
 void depthwiseFilterGradient(const DepthwiseFilterGradient&, Range channels);
 void resizeArgmax(const ResizeArgmax&, Range rows);
