@@ -265,6 +265,58 @@ export const lowerings = {
     return { y: applyEpilogue(onnx, asImages(onnx, context, y), attributes) };
   }),
 
+  attendPixels: lower(ops.attendPixels, ({ query, key, value }, { scale }, onnx, { y, logSumExp }) => {
+    const keys = scaled(onnx, transposeMatrices(onnx, asMatrices(onnx, key)), scale);
+    const scores = onnx.node('MatMul', [keys, asMatrices(onnx, query)]); // (N, keys, queries)
+    const weights = onnx.node('Softmax', [scores], { axis: { int: 1 } });
+    return {
+      y: asImages(onnx, onnx.node('MatMul', [asMatrices(onnx, value), weights]), y),
+      logSumExp: asImages(onnx, onnx.node('ReduceLogSumExp', [scores], { axes: { ints: [1] } }), logSumExp),
+    };
+  }),
+
+  // The weights of both directions side by side, keys × (H, W) queries.
+  attendCrissCross: lower(ops.attendCrissCross, ({ query, key, value }, { scale }, onnx) => {
+    const [, height, width] = query.type.shape as [number, number, number];
+    const transpose = (x: string, perm: readonly number[]) =>
+      onnx.node('Transpose', [x], { perm: { ints: perm } });
+    const own = onnx.matrix(
+      Array.from({ length: height }, (_, i) =>
+        Array.from({ length: height }, (_, j) => (i === j ? Number.NEGATIVE_INFINITY : 0)),
+      ),
+    );
+    // (N, W, keys, H) and (N, H, keys, W)
+    const ofColumns = onnx.node('MatMul', [
+      scaled(onnx, transpose(key.name, [0, 3, 2, 1]), scale),
+      transpose(query.name, [0, 3, 1, 2]),
+    ]);
+    const ofRows = onnx.node('MatMul', [
+      scaled(onnx, transpose(key.name, [0, 2, 3, 1]), scale),
+      transpose(query.name, [0, 2, 1, 3]),
+    ]);
+    const columns = transpose(onnx.node('Add', [ofColumns, own]), [0, 2, 3, 1]);
+    const rows = transpose(ofRows, [0, 2, 1, 3]);
+    const scores = onnx.node('Concat', [columns, rows], { axis: { int: 1 } });
+    const weights = onnx.node('Softmax', [scores], { axis: { int: 1 } });
+    const part = (first: number, end: number, perm: readonly number[]) =>
+      transpose(
+        onnx.node('Slice', [weights, onnx.integers([first]), onnx.integers([end]), onnx.integers([1])]),
+        perm,
+      );
+    const fromColumns = onnx.node('MatMul', [
+      transpose(value.name, [0, 3, 1, 2]),
+      part(0, height, [0, 3, 1, 2]),
+    ]);
+    const fromRows = onnx.node('MatMul', [
+      transpose(value.name, [0, 2, 1, 3]),
+      part(height, height + width, [0, 2, 1, 3]),
+    ]);
+    return {
+      y: onnx.node('Add', [transpose(fromColumns, [0, 2, 3, 1]), transpose(fromRows, [0, 2, 1, 3])]),
+      logSumExp: onnx.node('ReduceLogSumExp', [scores], { axes: { ints: [1] } }),
+    };
+  }),
+
   resizeArgmax: lower(ops.resizeArgmax, ({ logits }, attributes, onnx) => {
     const scores = resize(onnx, logits, attributes);
     const labels = onnx.node('ArgMax', [scores], { axis: { int: 1 }, keepdims: { int: 0 } });
