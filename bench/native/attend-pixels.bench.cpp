@@ -18,7 +18,8 @@ using namespace ocrnet;
 struct Shape {
   std::int64_t height, width, depth, channels;
 };
-constexpr Shape kShapes[] = {{128, 128, 256, 256}, {128, 128, 64, 512}, {64, 64, 256, 256}, {97, 97, 64, 512}, {33, 65, 256, 256}};
+constexpr Shape kShapes[] = {
+    {128, 128, 256, 256}, {128, 128, 64, 512}, {64, 64, 256, 256}, {97, 97, 64, 512}, {33, 65, 256, 256}};
 
 /// In ms. With one thread the time of the processor, which other processes do not lengthen.
 double now(int threads) {
@@ -30,7 +31,8 @@ double now(int threads) {
 /// One step on tensors of its own.
 class Step1 {
  public:
-  Step1(const cpu::Op& op, Attributes attributes, const std::vector<TensorInfo>& tensors, std::size_t inputs, int threads)
+  Step1(const cpu::Op& op, Attributes attributes, const std::vector<TensorInfo>& tensors, std::size_t inputs,
+        int threads)
       : op_(op), device_(cpu::describeDevice(threads)) {
     plan_.tensors = tensors;
     Step step{};
@@ -40,7 +42,8 @@ class Step1 {
       (i < inputs ? step.inputs : step.outputs).push_back(static_cast<std::uint32_t>(i));
       buffers_.emplace_back(tensors[i].elements() * 4);
       for (std::int64_t j = 0; j < tensors[i].elements(); ++j)
-        reinterpret_cast<float*>(buffers_.back().data())[j] = static_cast<float>(generator() % 2001) * 1e-3f - 1;
+        reinterpret_cast<float*>(buffers_.back().data())[j] =
+            static_cast<float>(generator() % 2001) * 1e-3f - 1;
     }
     plan_.steps.push_back(std::move(step));
     const cpu::StepDescription unchosen(plan_, plan_.steps[0]);
@@ -91,9 +94,13 @@ int main(int count, char** arguments) {
     const TensorInfo q = tensor(h, w, d), v = tensor(h, w, c), l = tensor(h, w, 1);
     Step1 forward(cpu::attendPixelsOp, AttendPixelsAttributes{0.1f}, {q, q, v, v, l}, 3, threads);
     const double ms = forward.ms(rounds);
-    Step1 backward(cpu::attendPixelsGradientOp, AttendPixelsGradientAttributes{0.1f}, {q, q, v, v, l, v, q, q, v}, 6, threads);
+    Step1 backward(cpu::attendPixelsGradientOp, AttendPixelsGradientAttributes{0.1f},
+                   {q, q, v, v, l, v, q, q, v}, 6, threads);
     const double backMs = backward.ms(rounds);
-    std::printf("backward %8.1f ms %6.1f GFLOP/s %5.2f MiB; ", backMs, pairs * (3 * d + 2 * c) / backMs, backward.scratchBytes / 1048576.0);
-    std::printf("%3lldx%-3lld D %3lld C %3lld  forward %8.1f ms %6.1f GFLOP/s %5.2f MiB\n", (long long)h, (long long)w, (long long)d, (long long)c, ms, pairs * (d + c) / ms, forward.scratchBytes / 1048576.0);
+    std::printf("backward %8.1f ms %6.1f GFLOP/s %5.2f MiB; ", backMs, pairs * (3 * d + 2 * c) / backMs,
+                backward.scratchBytes / 1048576.0);
+    std::printf("%3lldx%-3lld D %3lld C %3lld  forward %8.1f ms %6.1f GFLOP/s %5.2f MiB\n", (long long)h,
+                (long long)w, (long long)d, (long long)c, ms, pairs * (d + c) / ms,
+                forward.scratchBytes / 1048576.0);
   }
 }

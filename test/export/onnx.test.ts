@@ -312,6 +312,18 @@ const cases: readonly Case[] = [
     inputs: { query: [3, 4, 3, 8], key: [3, 5, 1, 8], value: [3, 5, 1, 2] },
     attributes: { scale: 1, ...activated('relu') },
   },
+  {
+    name: 'over a map of another size',
+    op: 'attendPixels',
+    inputs: { query: [2, 5, 7, 4], key: [2, 3, 6, 4], value: [2, 3, 6, 5] },
+    attributes: { scale: 0.5 },
+  },
+  {
+    name: 'over odd sizes',
+    op: 'attendCrissCross',
+    inputs: { query: [2, 5, 7, 4], key: [2, 5, 7, 4], value: [2, 5, 7, 6] },
+    attributes: { scale: 0.5 },
+  },
   ...[true, false].map(
     (alignCorners): Case => ({
       name: alignCorners ? 'with corners aligned' : 'with half pixels',

@@ -1,5 +1,6 @@
 import type { InferenceOperationName } from '../../lib/ops/index.js';
 import { windowCount } from '../../lib/ops/shapes.js';
+import { referenceAttention } from './reference-attention.js';
 import { referenceRegions } from './reference-regions.js';
 import {
   at,
@@ -233,6 +234,7 @@ export const referenceOps = {
   adaptiveAveragePool2d: erase(adaptiveAveragePool2d),
   resizeBilinear: erase(resizeBilinear),
   ...referenceRegions,
+  ...referenceAttention,
   resizeArgmax: erase(resizeArgmax),
   resizeTaps: erase(resizeTaps),
 } satisfies Record<InferenceOperationName, ReferenceOp>;

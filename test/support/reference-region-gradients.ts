@@ -1,4 +1,3 @@
-import { crissCross } from './reference-regions.js';
 import { at, erase, fill, four, make, map, type R, type Reference, softmax } from './reference-tensor.js';
 
 /** What training does with regions, in plain loops over float64: see reference-ops.ts. */
@@ -83,44 +82,8 @@ const attendRegionsGradient: Reference<{ query: R; key: R; value: R; dy: R }, { 
   };
 };
 
-const attendCrissCrossGradient: Reference<
-  { query: R; key: R; value: R; y: R; logSumExp: R; dy: R },
-  { scale: number }
-> = ({ query, key, value, y, logSumExp, dy }, { scale }) => {
-  const [batch, height, width, depth] = four(query);
-  const channels = four(value)[3];
-  const gradients = { dQuery: make(query.shape), dKey: make(key.shape), dValue: make(value.shape) };
-  const pixelOf = (n: number, row: number, column: number) => (n * height + row) * width + column;
-  const dot = (a: R, i: number, b: R, j: number, length: number) => {
-    let sum = 0;
-    for (let c = 0; c < length; c++)
-      sum += (a.data[i * length + c] as number) * (b.data[j * length + c] as number);
-    return sum;
-  };
-  const accumulate = (to: R, i: number, factor: number, from: R, j: number, length: number) => {
-    for (let c = 0; c < length; c++)
-      (to.data[i * length + c] as number) += factor * (from.data[j * length + c] as number);
-  };
-  for (let n = 0; n < batch; n++)
-    for (let row = 0; row < height; row++)
-      for (let column = 0; column < width; column++) {
-        const i = pixelOf(n, row, column);
-        const delta = dot(dy, i, y, i, channels);
-        for (const [toRow, toColumn] of crissCross(row, column, height, width)) {
-          const j = pixelOf(n, toRow, toColumn);
-          const weight = Math.exp(scale * dot(query, i, key, j, depth) - (logSumExp.data[i] as number));
-          const dScore = scale * weight * (dot(dy, i, value, j, channels) - delta);
-          accumulate(gradients.dQuery, i, dScore, key, j, depth);
-          accumulate(gradients.dKey, j, dScore, query, i, depth);
-          accumulate(gradients.dValue, j, weight, dy, i, channels);
-        }
-      }
-  return gradients;
-};
-
 export const referenceRegionGradients = {
   softmaxGradient: erase(softmaxGradient),
   spatialSoftmaxGradient: erase(spatialSoftmaxGradient),
   attendRegionsGradient: erase(attendRegionsGradient),
-  attendCrissCrossGradient: erase(attendCrissCrossGradient),
 };

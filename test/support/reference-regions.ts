@@ -114,47 +114,6 @@ const attendRegions: Reference<{ query: R; key: R; value: R }, { scale: number }
   return { y: epilogue(y, undefined, attributes) };
 };
 
-/** The pixels of the column and the row of a pixel, itself once. */
-export function crissCross(row: number, column: number, height: number, width: number): [number, number][] {
-  const others = Array.from({ length: height }, (_, y): [number, number] => [y, column]);
-  return [
-    ...others.filter(([y]) => y !== row),
-    ...Array.from({ length: width }, (_, x): [number, number] => [row, x]),
-  ];
-}
-
-const attendCrissCross: Reference<{ query: R; key: R; value: R }, { scale: number }> = (
-  { query, key, value },
-  { scale },
-) => {
-  const [batch, height, width, depth] = four(query);
-  const channels = four(value)[3];
-  const y = make(value.shape);
-  const logSumExp = make([batch, height, width, 1]);
-  let pixel = 0;
-  for (let n = 0; n < batch; n++)
-    for (let row = 0; row < height; row++)
-      for (let column = 0; column < width; column++) {
-        const attended = crissCross(row, column, height, width);
-        const scores = attended.map(([toRow, toColumn]) => {
-          let dot = 0;
-          for (let d = 0; d < depth; d++)
-            dot += at(query, n, row, column, d) * at(key, n, toRow, toColumn, d);
-          return scale * dot;
-        });
-        const largest = Math.max(...scores);
-        const total = scores.reduce((sum, score) => sum + Math.exp(score - largest), 0);
-        logSumExp.data[pixel] = largest + Math.log(total);
-        const weights = softmax(scores);
-        for (const [i, [toRow, toColumn]] of attended.entries())
-          for (let c = 0; c < channels; c++)
-            (y.data[pixel * channels + c] as number) +=
-              (weights[i] as number) * at(value, n, toRow, toColumn, c);
-        pixel++;
-      }
-  return { y, logSumExp };
-};
-
 export const referenceRegions = {
   softmax: erase(softmaxOverChannels),
   spatialSoftmax: erase(spatialSoftmax),
@@ -163,5 +122,4 @@ export const referenceRegions = {
   distributeRegions: erase(distributeRegions),
   scoreRegions: erase(scoreRegions),
   attendRegions: erase(attendRegions),
-  attendCrissCross: erase(attendCrissCross),
 };

@@ -1,5 +1,6 @@
 import { elementCount } from '../../lib/ir/tensor-type.js';
 import type { TrainingOperationName } from '../../lib/ops/index.js';
+import { referenceAttentionGradients } from './reference-attention.js';
 import { conv2dFilterGradient, conv2dInputGradient } from './reference-convolution-gradients.js';
 import { crossEntropy } from './reference-losses.js';
 import {
@@ -56,6 +57,7 @@ export const referenceTrainingOps = {
   conv2dInputGradient: erase(conv2dInputGradient),
   conv2dFilterGradient: erase(conv2dFilterGradient),
   ...referenceRegionGradients,
+  ...referenceAttentionGradients,
   ...referenceWindowGradients,
   sliceChannels: erase(sliceChannels),
   crossEntropy: erase(crossEntropy),

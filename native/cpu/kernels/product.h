@@ -98,8 +98,7 @@ inline void product(const float* left, std::int64_t leftRow, std::int64_t leftSt
                     const float* panels, std::int64_t steps, std::int64_t columns, const Finish& finish) {
   for (std::int64_t column = 0; column < columns; column += kPanelColumns) {
     productWithPanel(vectorsOfPanel(column, columns), left, leftRow, leftStep, rows, panels + column * steps,
-                     steps,
-                     [=](std::int64_t row, int v, Vec sum) { finish(row, column + v * kLanes, sum); });
+                     steps, [=](std::int64_t row, int v, Vec sum) { finish(row, column + v * kLanes, sum); });
   }
 }
 
