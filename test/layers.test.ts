@@ -88,6 +88,7 @@ describe('layers', () => {
       plan: ['core'],
       runtime: ['core', 'plan'],
       cpu: ['core', 'plan', 'runtime'],
+      cuda: ['core', 'plan', 'runtime'],
       bindings: ['core', 'plan', 'runtime', 'cpu'],
       'addon.cpp': ['bindings'],
     };

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+import operations
 from operations import LEAKY, NO_ACTIVATION, RELU, RELU6, activate, case, nchw, nhwc, random, wide
 
 
@@ -306,6 +307,21 @@ def regions():
         yield case(name, "attendRegionsGradient", inputs, {"scale": scale}, outputs)
 
 
+def pixel_attention():
+    for op, (n, h, w), (kh, kw), d, c, scale in operations.PIXEL_ATTENTION:
+        name = f"{op} {n}x{h}x{w} over {kh}x{kw} {d} to {c} scale {scale}, gradient"
+        query, key = random(f"{name} query", n, h, w, d), random(f"{name} key", n, kh, kw, d)
+        value, dy = random(f"{name} value", n, kh, kw, c), random(f"{name} dy", n, h, w, c)
+        cross = op == "attendCrissCross"
+        wides = [wide(query), wide(key), wide(value)]
+        y, log_sum_exp = operations.attend_pixels(*wides, scale, cross)
+        results = gradients(lambda *tensors: operations.attend_pixels(*tensors, scale, cross)[0], wides, wide(dy))
+        outputs = {name: g.numpy() for name, g in zip(("dQuery", "dKey", "dValue"), results)}
+        saved = {"y": y.to(torch.float32).numpy(), "logSumExp": log_sum_exp.to(torch.float32).numpy()}
+        inputs = {"query": query, "key": key, "value": value, **saved, "dy": dy}
+        yield case(name, f"{op}Gradient", inputs, {"scale": scale}, outputs)
+
+
 def all_cases():
-    for group in (convolutions, batch_norms, elementwise, pools, resizes, softmaxes, spatial_softmaxes, regions):
+    for group in (convolutions, batch_norms, elementwise, pools, resizes, softmaxes, spatial_softmaxes, regions, pixel_attention):
         yield from group()

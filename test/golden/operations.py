@@ -263,6 +263,46 @@ def regions():
         yield case(name, "attendRegions", inputs, {"scale": scale, **after}, outputs)
 
 
+def pixels_attended(keys, cross):
+    """(queries, keys) of true: all, or those of the same row or column."""
+    height, width = keys
+    if not cross:
+        return torch.ones(1, height * width, dtype=torch.bool)
+    row, column = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    row, column = row.reshape(-1), column.reshape(-1)
+    return (row[:, None] == row) | (column[:, None] == column)
+
+
+def attend_pixels(query, key, value, scale, cross):
+    """y and logSumExp, with the whole map of weights."""
+    n, h, w, d = query.shape
+    scores = query.reshape(n, h * w, d) @ key.reshape(n, -1, d).transpose(1, 2) * scale
+    scores = scores.masked_fill(~pixels_attended(key.shape[1:3], cross), float("-inf"))
+    y = scores.softmax(dim=2) @ value.reshape(n, -1, value.shape[3])
+    return y.reshape(n, h, w, -1), scores.logsumexp(dim=2).reshape(n, h, w, 1)
+
+
+# Operation, sizes of queries and keys, depth, channels, scale.
+PIXEL_ATTENTION = [
+    ("attendPixels", (2, 7, 9), (7, 9), 16, 24, 0.25),
+    ("attendPixels", (1, 1, 1), (1, 1), 8, 8, 1),
+    ("attendPixels", (1, 5, 3), (9, 13), 33, 17, 0.5),
+    ("attendCrissCross", (2, 7, 9), (7, 9), 16, 24, 0.25),
+    ("attendCrissCross", (1, 1, 5), (1, 5), 8, 8, 1),
+    ("attendCrissCross", (1, 13, 3), (13, 3), 33, 17, 0.5),
+]
+
+
+def pixel_attention():
+    for op, (n, h, w), (kh, kw), d, c, scale in PIXEL_ATTENTION:
+        name = f"{op} {n}x{h}x{w} over {kh}x{kw} {d} to {c} scale {scale}"
+        query, key = random(f"{name} query", n, h, w, d), random(f"{name} key", n, kh, kw, d)
+        value = random(f"{name} value", n, kh, kw, c)
+        y, log_sum_exp = attend_pixels(wide(query), wide(key), wide(value), scale, op == "attendCrissCross")
+        outputs = {"y": y.numpy(), "logSumExp": log_sum_exp.numpy()}
+        yield case(name, op, {"query": query, "key": key, "value": value}, {"scale": scale}, outputs)
+
+
 def label_regions():
     for name, shape, height, width, classes in [
         ("down", (2, 17, 25), 5, 7, 6),
@@ -341,6 +381,6 @@ def sums_of_taps():
 
 
 def all_cases():
-    groups = (convolutions, pools, resizes, sums_of_taps, elementwise, softmaxes, regions, label_regions, labels)
+    groups = (convolutions, pools, resizes, sums_of_taps, elementwise, softmaxes, regions, pixel_attention, label_regions, labels)
     for group in groups:
         yield from group()
