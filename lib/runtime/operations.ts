@@ -193,6 +193,10 @@ export const ops = {
   scoreRegions: operation(specs.scoreRegions, {}),
   /** {@link specs.attendRegions} */
   attendRegions: operation(specs.attendRegions, { scale: 1, ...noActivation }),
+  /** {@link specs.attendPixels} */
+  attendPixels: operation(specs.attendPixels, { scale: 1 }),
+  /** {@link specs.attendCrissCross} */
+  attendCrissCross: operation(specs.attendCrissCross, { scale: 1 }),
   /** {@link specs.resizeArgmax} */
   resizeArgmax: operation(specs.resizeArgmax, { alignCorners: false, labelType: 'uint8' }),
   /** {@link specs.resizeTaps} */
