@@ -51,6 +51,28 @@ const defaults: { readonly [K in ContextKind]: (sizes: Sizes) => ConfigOf<K> } =
     ...norm,
     auxiliaryChannels: channels,
   }),
+  'self-attention': ({ channels, keyChannels, norm }) => ({
+    kind: 'self-attention',
+    channels,
+    keyChannels,
+    ...norm,
+    auxiliaryChannels: channels,
+  }),
+  danet: ({ channels, norm }) => ({
+    kind: 'danet',
+    channels,
+    keyChannels: part(channels, 8),
+    ...norm,
+    auxiliaryChannels: channels,
+  }),
+  'cc-attention': ({ channels, norm }) => ({
+    kind: 'cc-attention',
+    channels,
+    keyChannels: part(channels, 8),
+    recurrence: 2,
+    ...norm,
+    auxiliaryChannels: channels,
+  }),
   'double-attention': ({ channels, keyChannels, norm }) => ({
     kind: 'double-attention',
     channels,
@@ -105,6 +127,7 @@ export function contextSizes(config: ContextConfig): ContextSizes {
     case 'aspp':
     case 'asp-ocr':
       return { channels: 2 * config.channels, ...norm };
+    case 'self-attention':
     case 'double-attention':
       return { channels: config.channels, keyChannels: config.keyChannels, ...norm };
     default:

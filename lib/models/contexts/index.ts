@@ -5,7 +5,9 @@ import type { Graph, Value } from '../../ir/graph.js';
 import type { BackboneFeatures } from '../backbones/features.js';
 import { aspOcr, aspOcrHead, aspOcrSchema } from './asp-ocr.js';
 import { aspp, asppSchema } from './aspp.js';
+import { ccAttention, ccAttentionSchema } from './cc-attention.js';
 import { coarseToFineHead, coarseToFineSchema } from './coarse-to-fine.js';
+import { danet, danetSchema } from './danet.js';
 import { doubleAttention, doubleAttentionSchema } from './double-attention.js';
 import { groundTruthOcrHead, groundTruthOcrSchema } from './ground-truth-ocr.js';
 import { plainHead, plainHeadSchema } from './none.js';
@@ -14,6 +16,7 @@ import { objectsOf, ocrHead, ocrSchema } from './ocr.js';
 import { classified, type Resizing } from './parts.js';
 import { ppm, ppmSchema } from './ppm.js';
 import type { Scores } from './scores.js';
+import { selfAttention, selfAttentionSchema } from './self-attention.js';
 
 export const contextSchema = z.discriminatedUnion('kind', [
   plainHeadSchema,
@@ -21,6 +24,9 @@ export const contextSchema = z.discriminatedUnion('kind', [
   groundTruthOcrSchema,
   ppmSchema,
   asppSchema,
+  selfAttentionSchema,
+  danetSchema,
+  ccAttentionSchema,
   doubleAttentionSchema,
   aspOcrSchema,
   coarseToFineSchema,
@@ -115,6 +121,12 @@ function represent(builder: GraphBuilder, x: Value, config: FeatureContext, resi
       return ppm(builder.at('ppm'), x, config, resizing);
     case 'aspp':
       return aspp(builder.at('aspp'), x, config, resizing);
+    case 'self-attention':
+      return selfAttention(builder, x, config);
+    case 'danet':
+      return danet(builder.at('head'), x, config);
+    case 'cc-attention':
+      return ccAttention(builder.at('head'), x, config);
     case 'double-attention':
       return doubleAttention(builder, x, config);
   }
