@@ -155,7 +155,7 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
     .description(
       'train the rows of one of the paper’s tables with one budget and several seeds; writes the table',
     )
-    .argument('<table>', 'table-1, table-2, table-6, table-7, table-8 or figure-1')
+    .argument('<table>', 'table-1, table-2, table-3, table-6, table-7, table-8 or figure-1')
     .option('--data <dir>', 'data set: a folder with images/SPLIT, labels/SPLIT and dataset.yaml')
     .option(
       '--recipe <recipe>',
