@@ -88,7 +88,6 @@ describe('layers', () => {
       plan: ['core'],
       runtime: ['core', 'plan'],
       cpu: ['core', 'plan', 'runtime'],
-      cuda: ['core', 'plan', 'runtime'],
       bindings: ['core', 'plan', 'runtime', 'cpu'],
       'addon.cpp': ['bindings'],
     };
