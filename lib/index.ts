@@ -61,6 +61,8 @@ export {
 export { type JsonLinesOptions, jsonLinesLogger, readJsonLines } from './logging/json-lines.js';
 export { TrainingProgress, type TrainingProgressOptions } from './logging/progress.js';
 export { tensorBoardLogger } from './logging/tensorboard.js';
+export { type ContextSizes, contextConfig } from './models/contexts/defaults.js';
+export { type ContextConfig, type ContextKind, contextKinds } from './models/contexts/index.js';
 export type { OcrForm } from './models/contexts/object-context.js';
 export { modelConfig, modelNames, type NamedModelOptions } from './models/registry.js';
 export {

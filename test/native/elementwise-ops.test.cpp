@@ -69,7 +69,9 @@ void activateKeepsNaN(const Configuration& c) {
 }
 
 void addMatches(const Configuration& c) {
-  for (const Shape& shape : kShapes) {
+  std::vector<Shape> shapes = kShapes;
+  shapes.insert(shapes.end(), {{1}, {2017}});  // gradients of vectors, too
+  for (const Shape& shape : shapes) {
     for (const Activation activation : kActivations) {
       const Values a = randomValues(c.type, shape, 3), b = randomValues(c.type, shape, 3);
       Values expected;
