@@ -15,6 +15,9 @@ const table4 = { batch: 1, height: 128, width: 128, channels: 2048, classes: 19 
 const costs = {
   ppm: [23.07, 618.5],
   aspp: [15.53, 491.8],
+  'self-attention': [10.49, 618.5],
+  danet: [23.92, 1110],
+  'cc-attention': [23.92, 804],
   'double-attention': [10.29, 338],
   ocr: [10.49, 339.9],
 } as const;

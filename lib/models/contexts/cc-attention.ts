@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { GraphBuilder } from '../../ir/builder.js';
 import type { Value } from '../../ir/graph.js';
 import { convNormActivation } from '../../nn/layers.js';
-import { attendCrissCross } from '../../ops/attend-criss-cross.js';
+import { attendCrissCross } from '../../ops/index.js';
 import { plus, projections } from './attention.js';
 import { auxiliaryFields, count, normActivation, sideBySide } from './parts.js';
 

@@ -2,8 +2,7 @@ import { z } from 'zod';
 import type { GraphBuilder } from '../../ir/builder.js';
 import type { Value } from '../../ir/graph.js';
 import { convNormActivation } from '../../nn/layers.js';
-import { attendPixels } from '../../ops/attend-pixels.js';
-import { aggregateRegions, scoreRegions, softmax } from '../../ops/index.js';
+import { aggregateRegions, attendPixels, scoreRegions, softmax } from '../../ops/index.js';
 import { plus, projections, scaledByGamma } from './attention.js';
 import { auxiliaryFields, count, normActivation } from './parts.js';
 

@@ -1,12 +1,28 @@
 import type { Node } from '../../ir/graph.js';
 import { type AnyOpSpec, erase } from '../../ir/op.js';
 import { pixelCount } from '../../ir/tensor-type.js';
-import { aggregateRegions, attendRegions, conv2d, distributeRegions, scoreRegions } from '../../ops/index.js';
+import {
+  aggregateRegions,
+  attendCrissCross,
+  attendPixels,
+  attendRegions,
+  conv2d,
+  distributeRegions,
+  scoreRegions,
+} from '../../ops/index.js';
 import { buildContextModule, type ContextConfig, type ModuleSize } from './index.js';
 
 /** What the paper counts: convolutions and matrix products. */
 const products: ReadonlySet<AnyOpSpec> = new Set(
-  [conv2d, aggregateRegions, distributeRegions, scoreRegions, attendRegions].map(erase),
+  [
+    conv2d,
+    aggregateRegions,
+    distributeRegions,
+    scoreRegions,
+    attendRegions,
+    attendPixels,
+    attendCrissCross,
+  ].map(erase),
 );
 
 /**

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { GraphBuilder } from '../../ir/builder.js';
 import type { Value } from '../../ir/graph.js';
 import { convNormActivation } from '../../nn/layers.js';
-import { attendPixels } from '../../ops/attend-pixels.js';
+import { attendPixels } from '../../ops/index.js';
 import { linear } from './attention.js';
 import { auxiliaryFields, count, normActivation, sideBySide, trunk } from './parts.js';
 
