@@ -52,6 +52,15 @@ describe('context modules', () => {
         expect(types.logits).to.match(/×5$/);
       });
 
+  it('have the same names alone as in a network', () => {
+    for (const { name, context } of contextVariants()) {
+      if (['none', 'ground-truth-ocr', 'coarse-to-fine'].includes(context.kind)) continue;
+      const network = build({ ...modelConfig('resnet50', { context: 'ocr' }), context });
+      const alone = parameterNames(buildContextModule(table4, context));
+      expect(parameterNames(network), name).to.include.members(alone);
+    }
+  });
+
   it('are as wide as the module that they stand in for', () => {
     const sizes = contextSizes(contextConfig('ocr', { channels: 128, keyChannels: 32, negativeSlope: 0.01 }));
     expect(contextConfig('aspp', sizes)).to.include({ channels: 64, auxiliaryChannels: 128 });

@@ -167,7 +167,7 @@ export function buildContextModule(
       case 'ocr':
         return objectContext(builder, features, config, objectsOf(builder, regionLogits(), config)).y;
       case 'asp-ocr':
-        return aspOcr(builder, features, config, softRegions(builder, regionLogits())).y;
+        return aspOcr(builder.at('asp_ocr_head'), features, config, softRegions(builder, regionLogits())).y;
       default:
         return represent(builder, features, config, resizing);
     }
