@@ -4,8 +4,9 @@
 
 Needs PyTorch 1.13 or later, torchvision and NumPy. Without an argument everything is written. `operations` are those of
 inference (operations.py), `training-operations` those of training (gradients.py, training.py), `training` is the trained
-network (training_run.py), `contexts` the heads on features alone (context_heads.py), and NAME only the networks whose name contains it. Weights and pictures are not stored: both
-sides make them from names (synthetic.py). Everything is computed in float64 and stored in float32.
+network (training_run.py), `contexts` are heads on features alone (context_heads.py), and NAME only the networks whose name
+contains it. Weights and pictures are not stored: both sides make them from names (synthetic.py). Everything is computed in
+float64 and stored in float32.
 """
 
 import json
