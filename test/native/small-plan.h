@@ -155,6 +155,13 @@ inline void addTrainingSteps(PlanDraft& p, std::uint32_t map, std::uint32_t logi
   p.step(sliceChannels, {dx}, {p.arena(float32, {1, 8, 8, 3})}, {2, 3});
   p.step(crossEntropy, {logits, labels}, {p.arena(float32, {1}), p.arena(float32, {1, 8, 8, 4})},
          {word(1), 255, word(0.1f), word(0.7f), 20, 1});
+  for (const auto& [forward, backward] : {std::pair{attendPixels, attendPixelsGradient},
+                                          std::pair{attendCrissCross, attendCrissCrossGradient}}) {
+    const auto attended = p.arena(float32, {1, 8, 8, 8}), sums = p.arena(float32, {1, 8, 8, 1});
+    p.step(forward, {map, map, dx}, {attended, sums}, {word(0.5f)});
+    const auto dQuery = p.arena(float32, {1, 8, 8, 8}), dValue = p.arena(float32, {1, 8, 8, 8});
+    p.step(backward, {map, map, dx, attended, sums, map}, {dQuery, kAbsent, dValue}, {word(0.5f)});
+  }
   p.step(labelRegions, {labels}, {p.arena(float32, {1, 4, 4, 4})}, {4, 4, 4, 1});
 
   const auto norm = p.arena(float32, {1}), factor = p.arena(float32, {1});
@@ -207,8 +214,11 @@ inline PlanDraft smallPlan(const Backend& backend) {
   p.step(aggregateRegions, {regions, left}, {centres});
   const auto context = p.arena(float32, {1, 8, 8, 8});
   p.step(attendRegions, {left, centres, centres}, {context}, {one, relu, 0});
-  const auto sum = p.again(context);
-  p.step(add, {context, activated}, {sum}, {0, 0});
+  const auto ofAll = p.arena(float32, {1, 8, 8, 8}), ofLines = p.arena(float32, {1, 8, 8, 8});
+  p.step(attendPixels, {left, left, context}, {ofAll}, {one});
+  p.step(attendCrissCross, {left, ofAll, context}, {ofLines}, {one});
+  const auto sum = p.again(ofLines);
+  p.step(add, {ofLines, activated}, {sum}, {0, 0});
   const auto pooled = p.arena(float32, {1, 4, 4, 8});
   p.step(maxPool2d, {sum}, {pooled}, {3, 2, 1, 0});
   const auto averaged = p.arena(float32, {1, 2, 2, 8});
