@@ -12,14 +12,22 @@ export function cpuTarget(inspect: (plan: Uint8Array) => readonly Inspection[]):
   return {
     name: 'cpu',
     unsupported: ({ spec }) => (spec.facts.compiledAway ? 'it is always compiled away' : undefined),
-    // oneDNN's convolutions want dense tensors and would pay for a slice with a copy; ours do not mind.
+    // oneDNN's convolutions want dense tensors and would pay for a slice with a copy; ours do not mind, and matrix products
+    // are cut into pieces that are copied within the cache.
     slicesFreely: ({ spec, inputs, outputs, attributes }) => {
+      if (spec === convolution && isFloat32Product(inputs, attributes)) return true;
       if (spec === convolution || spec === inputGradient)
         return isWinograd(inputs.x ?? inputs.dy, inputs.filter, attributes);
       return spec !== filterGradient || isSumOfProducts(outputs.dFilter, attributes);
     },
     inspect,
   };
+}
+
+/** Pointwise convolutions; the bfloat16 ones are too fast for copies even within the cache. */
+function isFloat32Product(inputs: Readonly<Record<string, Value>>, attributes: AttributeValues): boolean {
+  const types = Object.fromEntries(Object.entries(inputs).map(([name, { type }]) => [name, type]));
+  return types.x?.dataType === 'float32' && convolution.facts.mapsPixels?.(types, attributes) === true;
 }
 
 /**

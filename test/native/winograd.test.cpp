@@ -168,7 +168,7 @@ int main() {
     cases.push_back({batch, height, width, in, out, dilation, dilation, static_cast<Activation>(i % 4),
                      i % 3 != 0, i % 5 < 3, i % 2 * 5, i % 7, i % 3 * 16, 1 + i % 4});
   };
-  for (const std::int64_t dilation : {1, 2, 4}) {
+  for (const std::int64_t dilation : {1, 2, 4, 7}) {  // in 7, tiles lie across phases
     add(1, 1, 1, 3, 19, dilation);
     add(3, 5, 7, 18, 36, dilation);
     add(2, 9, 13, 19, 3, dilation);
@@ -183,6 +183,8 @@ int main() {
   add(1, 32, 32, 192, 192, 1);
   add(1, 9, 17, 600, 512, 4);
   add(1, 70, 66, 64, 64, 12);
+  add(2, 31, 40, 48, 40, 6);
+  add(1, 23, 128, 32, 32, 24);
   for (const std::int64_t padding : {0, 1, 3}) {
     add(2, 14, 15, 20, 40, 2);
     cases.back().padding = padding;

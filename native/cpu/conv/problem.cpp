@@ -1,13 +1,36 @@
 #include "cpu/conv/problem.h"
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 
 #include "core/error.h"
+#include "core/integers.h"
 
 namespace ocrnet::cpu::conv {
 
 float Convolution::slope() const { return std::bit_cast<float>(slopeBits); }
+
+namespace {
+
+/// Along one axis: of all pairs of an output and a tap, those whose input there is.
+double insideAlong(std::int64_t inputs, std::int64_t outputs, std::int64_t kernel, const Convolution& c) {
+  std::int64_t inside = 0;
+  for (std::int64_t tap = 0; tap < kernel; ++tap) {
+    const std::int64_t offset = tap * c.dilation - c.padding;  // of output 0's input
+    const std::int64_t first = offset >= 0 ? 0 : divideUp(-offset, c.stride);
+    const std::int64_t end = offset >= inputs ? 0 : std::min(outputs, divideUp(inputs - offset, c.stride));
+    inside += std::max<std::int64_t>(end - first, 0);
+  }
+  return static_cast<double>(inside) / static_cast<double>(outputs * kernel);
+}
+
+}  // namespace
+
+double Convolution::insideShare() const {
+  return insideAlong(height, outputHeight, kernelHeight, *this) *
+         insideAlong(width, outputWidth, kernelWidth, *this);
+}
 
 namespace {
 

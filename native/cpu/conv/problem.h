@@ -31,6 +31,8 @@ struct Convolution {
   double flops() const {
     return 2.0 * static_cast<double>(outputPixels()) * static_cast<double>(filterElements());
   }
+  /// The part of the products that is not with padding.
+  double insideShare() const;
   float slope() const;
 };
 

@@ -50,7 +50,7 @@ class Tiles final : public SumTerms {
     const InputLayout layout{tileStride, pointStride, 0};
     for (std::int64_t tile = tiles.first; tile < tiles.end; ++tile, v += tileStride) {
       const float* pixels[kPoints];
-      grid_.findInputs(grid_.placeOf(tile), operands_.x + channels.first, zeros_, pixels);
+      grid_.findInputs(tile, operands_.x + channels.first, zeros_, pixels);
       kernels_.transformInput(pixels, channels.size(), v, layout);
     }
   }
@@ -59,8 +59,8 @@ class Tiles final : public SumTerms {
                      std::int64_t pointStride) const override {
     for (std::int64_t tile = tiles.first; tile < tiles.end; ++tile, m += tileStride) {
       const float* pixels[kOutputTile * kOutputTile];
-      grid_.findOutputs(grid_.placeOf(tile), operands_.dy + outputs.first, problem_.outputPixelStride, zeros_,
-                        pixels);
+      grid_.findOutputs<const float>(tile, operands_.dy + outputs.first, problem_.outputPixelStride, zeros_,
+                                     pixels);
       kernels_.transformGradient(pixels, outputs.size(), m, pointStride);
     }
   }

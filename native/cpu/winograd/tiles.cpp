@@ -1,71 +1,67 @@
 #include "cpu/winograd/tiles.h"
 
+#include <algorithm>
+
 #include "core/integers.h"
 
 namespace ocrnet::cpu::winograd {
 
 namespace {
 
-/// The phases have extent / dilation rows, the first extent % dilation of them one more.
-struct Phases {
-  std::int64_t longer, longerTiles, tiles;
-
-  Phases(std::int64_t extent, std::int64_t dilation)
-      : longer(extent % dilation),
-        longerTiles(divideUp(extent / dilation + 1, kOutputTile)),
-        tiles(divideUp(extent / dilation, kOutputTile)) {}
-};
-
-std::int64_t tileCount(std::int64_t extent, std::int64_t dilation) {
-  const Phases phases(extent, dilation);
-  return phases.longer * phases.longerTiles + (dilation - phases.longer) * phases.tiles;
-}
-
-/// The first output row (or column) of a tile.
-std::int64_t tileOrigin(std::int64_t tile, std::int64_t extent, std::int64_t dilation) {
-  const Phases phases(extent, dilation);
-  const std::int64_t inLonger = phases.longer * phases.longerTiles;
-  if (tile < inLonger) return tile / phases.longerTiles + tile % phases.longerTiles * kOutputTile * dilation;
-  tile -= inLonger;
-  return phases.longer + tile / phases.tiles + tile % phases.tiles * kOutputTile * dilation;
+/// Rows in phase after phase, and which tiles they make. A gap is −1.
+std::vector<std::int32_t> rowsByPhase(std::int64_t extent, std::int64_t dilation, bool startTiles) {
+  std::vector<std::int32_t> rows;
+  for (std::int64_t phase = 0; phase < std::min(dilation, extent); ++phase) {
+    if (phase > 0 && !startTiles) rows.push_back(-1);
+    for (std::int64_t row = phase; row < extent; row += dilation) {
+      rows.push_back(static_cast<std::int32_t>(row));
+    }
+    if (startTiles) rows.resize(roundUp(rows.size(), std::size_t{kOutputTile}), -1);
+  }
+  rows.resize(roundUp(rows.size(), std::size_t{kOutputTile}), -1);
+  return rows;
 }
 
 }  // namespace
 
-TileGrid::TileGrid(const Problem& problem)
-    : problem_(problem),
-      rows_(tileCount(problem.outputHeight(), problem.dilation)),
-      columns_(tileCount(problem.outputWidth(), problem.dilation)) {}
-
-TilePlace TileGrid::placeOf(std::int64_t tile) const {
-  const std::int64_t rest = tile / columns_;
-  return {rest / rows_, tileOrigin(rest % rows_, problem_.outputHeight(), problem_.dilation),
-          tileOrigin(tile % columns_, problem_.outputWidth(), problem_.dilation)};
-}
-
-void TileGrid::findInputs(const TilePlace& place, const float* x, const float* zeros,
-                          const float** pixels) const {
-  for (std::int64_t i = 0; i < kInputTile; ++i) {
-    const std::int64_t row = place.row - problem_.padding + i * problem_.dilation;
-    const bool rowInside = row >= 0 && row < problem_.height;
-    const std::int64_t line = (place.image * problem_.height + row) * problem_.width;
-    for (std::int64_t j = 0; j < kInputTile; ++j) {
-      const std::int64_t column = place.column - problem_.padding + j * problem_.dilation;
-      const bool inside = rowInside && column >= 0 && column < problem_.width;
-      *pixels++ = inside ? x + (line + column) * problem_.inputPixelStride : zeros;
+TileAxis::TileAxis(std::int64_t inputs, std::int64_t outputs, std::int64_t dilation, std::int64_t padding) {
+  std::vector<std::int32_t> rows = rowsByPhase(outputs, dilation, true);
+  bool packed = false;
+  if (padding == dilation) {
+    std::vector<std::int32_t> dense = rowsByPhase(outputs, dilation, false);
+    packed = dense.size() < rows.size();
+    if (packed) rows = std::move(dense);
+  }
+  const auto count = static_cast<std::int64_t>(rows.size());
+  for (std::int64_t first = 0; first < count; first += kOutputTile) {
+    Tile tile;
+    std::copy_n(rows.begin() + first, kOutputTile, tile.outputs.begin());
+    for (std::int64_t i = 0; i < kInputTile; ++i) {
+      if (packed) {
+        const std::int64_t at = first + i - 1;
+        tile.inputs[i] = at >= 0 && at < count ? rows[at] : -1;
+      } else {
+        const std::int64_t row = tile.outputs[0] - padding + i * dilation;
+        tile.inputs[i] = static_cast<std::int32_t>(row >= 0 && row < inputs ? row : -1);
+      }
     }
+    tiles_.push_back(tile);
   }
 }
 
-void TileGrid::findOutputs(const TilePlace& place, const float* y, std::int64_t pixelStride,
-                           const float* zeros, const float** pixels) const {
-  const std::int64_t height = problem_.outputHeight(), width = problem_.outputWidth();
-  for (std::int64_t i = 0; i < kOutputTile; ++i) {
-    const std::int64_t row = place.row + i * problem_.dilation;
-    for (std::int64_t j = 0; j < kOutputTile; ++j) {
-      const std::int64_t column = place.column + j * problem_.dilation;
-      const bool inside = row < height && column < width;
-      *pixels++ = inside ? y + ((place.image * height + row) * width + column) * pixelStride : zeros;
+TileGrid::TileGrid(const Problem& problem)
+    : problem_(problem),
+      rows_(problem.height, problem.outputHeight(), problem.dilation, problem.padding),
+      columns_(problem.width, problem.outputWidth(), problem.dilation, problem.padding) {}
+
+void TileGrid::findInputs(std::int64_t tile, const float* x, const float* zeros, const float** pixels) const {
+  const std::int64_t image = tile / (rows_.size() * columns_.size());
+  const auto& rows = rows_[tile / columns_.size() % rows_.size()].inputs;
+  const auto& columns = columns_[tile % columns_.size()].inputs;
+  for (const std::int64_t row : rows) {
+    const std::int64_t line = (image * problem_.height + row) * problem_.width;
+    for (const std::int64_t column : columns) {
+      *pixels++ = row >= 0 && column >= 0 ? x + (line + column) * problem_.inputPixelStride : zeros;
     }
   }
 }

@@ -13,8 +13,7 @@
 //
 // Dilation d. Outputs whose rows are equal modulo d, and columns too, only see inputs of one such phase: d²
 // undilated convolutions on images with pixel stride d. Rows (and columns) of tiles are numbered through all
-// phases, so that a tile is still one row number and one column number, and only its origin and its pixel
-// stride know of the dilation.
+// phases, so that a tile is still one row number and one column number (tiles.h).
 //
 // Memory. V, U and M are 36/16, 36/9 and 36/16 times as large as what they come from; all speed is lost if
 // they travel through memory. HRNet-W48 has 60 million weights in 3×3 filters: U for all of them would be 1
@@ -86,7 +85,7 @@ class Convolution {
     float* const v = groupInput(worker);
     for (std::int64_t tile = mine.first; tile < mine.end; ++tile) {
       const float* pixels[kPoints];
-      grid_.findInputs(grid_.placeOf(tile), operands_.x, scratch_ + schedule_.zerosOffset, pixels);
+      grid_.findInputs(tile, operands_.x, scratch_ + schedule_.zerosOffset, pixels);
       kernels_.transformInput(pixels, problem_.channelsIn,
                               v + (tile - chunk.first) * schedule_.input.channelBlock, schedule_.input);
     }
@@ -103,7 +102,7 @@ class Convolution {
       const Range panels = mine.part(i, blocks);
       multiply(worker, chunk.size(), panels, m);
       for (std::int64_t tile = chunk.first; tile < chunk.end; ++tile) {
-        transformOutput(grid_.placeOf(tile), panels, m + (tile - chunk.first) * schedule_.productStride);
+        transformOutput(tile, panels, m + (tile - chunk.first) * schedule_.productStride);
       }
     }
   }
@@ -163,30 +162,23 @@ class Convolution {
     }
   }
 
-  void transformOutput(const TilePlace& place, Range panels, const float* m) const {
-    const std::int64_t height = problem_.outputHeight(), width = problem_.outputWidth();
+  void transformOutput(std::int64_t tile, Range panels, const float* m) const {
     const std::int64_t firstChannel = panels.first * schedule_.panel;
-    const std::int64_t pixel = (place.image * height + place.row) * width + place.column;
-    const auto inside = [&](std::int64_t origin, std::int64_t extent) {
-      return std::min<std::int64_t>(kOutputTile, divideUp(extent - origin, problem_.dilation));
-    };
-    kernels_.transformOutput({
+    OutputTile output{
         .products = m,
         .pointStride = schedule_.productPointStride,
         .channels = std::min(panels.end * schedule_.panel, problem_.channelsOut) - firstChannel,
         .bias = operands_.bias ? operands_.bias + firstChannel : nullptr,
-        .residual = operands_.residual
-                        ? operands_.residual + pixel * problem_.residualPixelStride + firstChannel
-                        : nullptr,
-        .residualRowStride = problem_.dilation * width * problem_.residualPixelStride,
-        .residualColumnStride = problem_.dilation * problem_.residualPixelStride,
-        .y = operands_.y + pixel * problem_.outputPixelStride + firstChannel,
-        .rowStride = problem_.dilation * width * problem_.outputPixelStride,
-        .columnStride = problem_.dilation * problem_.outputPixelStride,
-        .rows = inside(place.row, height),
-        .columns = inside(place.column, width),
+        .residual = {},
+        .y = {},
         .epilogue = operands_.epilogue,
-    });
+    };
+    grid_.findOutputs<float>(tile, operands_.y + firstChannel, problem_.outputPixelStride, nullptr, output.y);
+    if (operands_.residual) {
+      grid_.findOutputs<const float>(tile, operands_.residual + firstChannel, problem_.residualPixelStride,
+                                     nullptr, output.residual);
+    }
+    kernels_.transformOutput(output);
   }
 
   const Problem& problem_;

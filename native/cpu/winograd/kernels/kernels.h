@@ -27,12 +27,9 @@ struct OutputTile {
   const float* products;  // M (36, …, channels) of this tile
   std::int64_t pointStride;
   std::int64_t channels;
-  const float* bias;      // (channels), or null
-  const float* residual;  // of the tile's first pixel, or null
-  std::int64_t residualRowStride, residualColumnStride;
-  float* y;  // the tile's first pixel
-  std::int64_t rowStride, columnStride;
-  std::int64_t rows, columns;  // those of the 4×4 that are inside the image
+  const float* bias;                                 // (channels), or null
+  const float* residual[kOutputTile * kOutputTile];  // of each pixel that there is, or null
+  float* y[kOutputTile * kOutputTile];               // pixels; null where there is none
   Epilogue epilogue;
 };
 

@@ -125,21 +125,18 @@ inline void outputChannels(const OutputTile& tile, std::int64_t channel, Activat
     outputPixels(x, columns + j, 6);
   }
   const Vec bias = tile.bias ? load(tile.bias + channel, lanes) : zero();
-  const int rows = static_cast<int>(tile.rows), last = static_cast<int>(tile.columns);
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    if (i >= rows) break;
     Vec pixels[4];
     outputPixels(columns + i * 6, pixels, 1);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) {
-      if (j >= last) break;
+      float* const y = tile.y[i * 4 + j];
+      if (!y) continue;
+      const float* const residual = tile.residual[i * 4 + j];
       Vec x = add(pixels[j], bias);
-      if (tile.residual) {
-        const float* const row = tile.residual + i * tile.residualRowStride;
-        x = add(x, load(row + j * tile.residualColumnStride + channel, lanes));
-      }
-      store(tile.y + i * tile.rowStride + j * tile.columnStride + channel, activate(x), lanes);
+      if (residual) x = add(x, load(residual + channel, lanes));
+      store(y + channel, activate(x), lanes);
     }
   }
 }
