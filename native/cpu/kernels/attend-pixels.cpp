@@ -12,9 +12,9 @@
 // cache.
 
 #include <limits>
-#include <type_traits>
 
 #include "cpu/kernels/epilogue.h"
+#include "cpu/kernels/float-rows.h"
 #include "cpu/kernels/pixel-panels.h"
 #include "cpu/kernels/table.h"
 #include "cpu/simd-exp.h"
@@ -29,19 +29,16 @@ static_assert(kAttentionGroup % kPanelColumns == 0);
 /// A block of keys and values.
 struct KeyBlock {
   std::int64_t first, keys;
-  const float* rows;
-  std::int64_t stride;
+  FloatRows rows;
 };
 
 /// The keys as rows in float32: as they lie where they can stay.
 template <class T>
-const float* floatRows(const AttendPixels& a, const T* key, std::int64_t keys, std::int64_t* stride) {
-  if constexpr (std::is_same_v<T, float>) {
-    if (!a.keyRows) return key;
-  }
-  copyPixels(key, *stride, keys, a.depth, a.keyRows);
-  *stride = a.depth;
-  return a.keyRows;
+FloatRows keyRows(const AttendPixels& a, std::int64_t first, std::int64_t keys) {
+  if (!a.keyRows) return floatRows(a.type, a.key, first, keys, a.depth, nullptr);
+  copyPixels(static_cast<const T*>(a.key.data) + first * a.key.stride, a.key.stride, keys, a.depth,
+             a.keyRows);
+  return {a.keyRows, a.depth};
 }
 
 /// A group of queries.
@@ -80,7 +77,7 @@ void takeMaxima(const AttendPixels& a, const Group& g, std::int64_t keys) {
 }
 
 void attendKeys(const AttendPixels& a, const Group& g, const KeyBlock& block) {
-  product(block.rows, block.stride, 1, block.keys, g.panels, a.depth, g.count,
+  product(block.rows.data, block.rows.stride, 1, block.keys, g.panels, a.depth, g.count,
           [weights = a.weights](std::int64_t key, std::int64_t query, Vec sum) {
             store(weights + key * kWeightStride + query, sum);
           });
@@ -109,9 +106,7 @@ void attendBlock(const AttendPixels& a, Range queries) {
 
   for (std::int64_t first = 0; first < a.keys; first += a.keyBlock) {
     const std::int64_t rest = a.keys - first, keys = rest < a.keyBlock ? rest : a.keyBlock;
-    std::int64_t keyStride = a.key.stride;
-    const T* const key = static_cast<const T*>(a.key.data) + first * keyStride;
-    const float* const rows = floatRows(a, key, keys, &keyStride);
+    const FloatRows rows = keyRows<T>(a, first, keys);
     packPixels(static_cast<const T*>(a.value.data) + first * a.value.stride, a.value.stride, keys, a.channels,
                1, a.values);
     for (std::int64_t i = 0; i < count; i += kAttentionGroup) {
@@ -119,7 +114,7 @@ void attendBlock(const AttendPixels& a, Range queries) {
       attendKeys(a,
                  {queries.first + i, left < kAttentionGroup ? left : kAttentionGroup, a.queries + i * a.depth,
                   maximum + i, total + i, factor + i, a.sums + i * stride},
-                 {first, keys, rows, keyStride});
+                 {first, keys, rows});
     }
   }
 

@@ -7,6 +7,17 @@
 
 namespace ocrnet::cpu::OCRNET_ISA {
 
+/// Pixels as float32 rows one after another.
+template <class T>
+inline void copyPixels(const T* x, std::int64_t stride, std::int64_t pixels, std::int64_t channels,
+                       float* rows) {
+  for (std::int64_t i = 0; i < pixels; ++i) {
+    eachVector(channels, [&](std::int64_t c, auto lanes) {
+      store(rows + i * channels + c, load(x + i * stride + c, lanes), lanes);
+    });
+  }
+}
+
 struct FloatRows {
   const float* data;
   std::int64_t stride;
@@ -18,12 +29,7 @@ inline FloatRows floatRows(DataType type, Source x, std::int64_t firstPixel, std
   if (type == DataType::float32) {
     return {static_cast<const float*>(x.data) + firstPixel * x.stride, x.stride};
   }
-  const BFloat16* const source = static_cast<const BFloat16*>(x.data) + firstPixel * x.stride;
-  for (std::int64_t i = 0; i < pixels; ++i) {
-    eachVector(channels, [&](std::int64_t c, auto lanes) {
-      store(rows + i * channels + c, load(source + i * x.stride + c, lanes), lanes);
-    });
-  }
+  copyPixels(static_cast<const BFloat16*>(x.data) + firstPixel * x.stride, x.stride, pixels, channels, rows);
   return {rows, channels};
 }
 

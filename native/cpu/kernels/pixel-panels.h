@@ -55,15 +55,4 @@ inline void packTransposedPixels(const T* x, std::int64_t stride, std::int64_t p
   }
 }
 
-/// Pixels as float32 rows one after another.
-template <class T>
-inline void copyPixels(const T* x, std::int64_t stride, std::int64_t pixels, std::int64_t channels,
-                       float* rows) {
-  for (std::int64_t i = 0; i < pixels; ++i) {
-    eachVector(channels, [&](std::int64_t c, auto lanes) {
-      store(rows + i * channels + c, load(x + i * stride + c, lanes), lanes);
-    });
-  }
-}
-
 }  // namespace ocrnet::cpu::OCRNET_ISA

@@ -5,33 +5,26 @@
 #include <algorithm>
 #include <cstring>
 
-#include "cpu/ops/direct.h"
+#include "cpu/ops/pixel-attention.h"
 #include "cpu/parallel.h"
 
 namespace ocrnet::cpu {
 
 namespace {
 
-/// The scratch of one thread, in floats.
+/// The scratch of one thread, in floats: behind that of the attention a column's keys and values, copied
+/// together.
 struct Layout {
-  std::int64_t depth, channels;           // rounded up to kMostLanes
-  std::int64_t columnKeys, columnValues;  // a column's, copied together
+  std::int64_t attention, keys, values;
 
-  std::int64_t queries() const { return kAttentionGroup * depth; }
-  std::int64_t dy() const { return kAttentionGroup * channels; }
-  std::int64_t keys() const { return kGradientKeys * depth; }
-  std::int64_t weights() const { return kGradientKeys * kWeightStride; }
-  std::int64_t total() const {
-    return 2 * (queries() + dy() + weights() + kAttentionGroup) + keys() + columnKeys + columnValues;
-  }
+  std::int64_t total() const { return attention + keys + values; }
 };
 
 Layout layoutOf(const StepDescription& step) {
   const TensorInfo &query = *step.input(0), &value = *step.input(2);
-  return {.depth = roundUp(query.channels(), kMostLanes),
-          .channels = roundUp(value.channels(), kMostLanes),
-          .columnKeys = roundUp(query.shape[1] * query.channels(), kMostLanes),
-          .columnValues = roundUp(query.shape[1] * value.channels(), kMostLanes)};
+  return {.attention = AttentionGradientScratch(step).floats(),
+          .keys = roundUp(query.shape[1] * query.channels(), kMostLanes),
+          .values = roundUp(query.shape[1] * value.channels(), kMostLanes)};
 }
 
 Choice choose(const StepDescription& step, const Device& device) {
@@ -72,79 +65,41 @@ AttendPixelsGradient lineOf(const AttendPixelsGradient& maps, std::int64_t first
   return a;
 }
 
-/// The scratch of a thread as the kernel wants it; what follows it.
-float* giveScratch(AttendPixelsGradient& a, const Layout& layout, float* scratch) {
-  a.queryColumns = scratch;
-  a.queryRows = a.queryColumns + layout.queries();
-  a.dyColumns = a.queryRows + layout.queries();
-  a.dyRows = a.dyColumns + layout.dy();
-  a.keyRows = a.dyRows + layout.dy();
-  a.weights = a.keyRows + layout.keys();
-  a.scores = a.weights + layout.weights();
-  a.logSumExp = a.scores + layout.weights();
-  a.means = a.logSumExp + kAttentionGroup;
-  return a.means + kAttentionGroup;
-}
-
 std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
   requireChoice(step, choose(step, device));
-  const TensorInfo &query = *step.input(0), &value = *step.input(2);
-  const auto target = [&](std::size_t i) { return step.output(i) ? targetOf(step.output(i)) : Target{}; };
-  const AttendPixelsGradient gradient{.depth = query.channels(),
-                                      .channels = value.channels(),
-                                      .scale = step.attributes<AttendCrissCrossGradientAttributes>().scale,
-                                      .exceptOwn = false,
-                                      .query = sourceOf(&query),
-                                      .key = sourceOf(step.input(1)),
-                                      .value = sourceOf(&value),
-                                      .y = sourceOf(step.input(3)),
-                                      .logSumExps = sourceOf(step.input(4)),
-                                      .dy = sourceOf(step.input(5)),
-                                      .dQuery = target(0),
-                                      .dKey = target(1),
-                                      .dValue = target(2),
-                                      .queryColumns = nullptr,
-                                      .queryRows = nullptr,
-                                      .dyColumns = nullptr,
-                                      .dyRows = nullptr,
-                                      .keyRows = nullptr,
-                                      .weights = nullptr,
-                                      .scores = nullptr,
-                                      .logSumExp = nullptr,
-                                      .means = nullptr};
-  return preparedStep([=, layout = layoutOf(step), batch = query.shape[0], height = query.shape[1],
-                       width = query.shape[2], threads = device.threads,
-                       &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
-    AttendPixelsGradient maps = gradient;
-    Source* const sources[] = {&maps.query, &maps.key, &maps.value, &maps.y, &maps.logSumExps, &maps.dy};
-    for (int i = 0; i < 6; ++i) sources[i]->data = memory.inputs[i];
-    Target* const targets[] = {&maps.dQuery, &maps.dKey, &maps.dValue};
-    for (int i = 0; i < 3; ++i) targets[i]->data = memory.outputs[i];
-    const auto ofThread = [&](int thread) {
-      return reinterpret_cast<float*>(memory.scratch) + thread * layout.total();
-    };
+  const TensorInfo& query = *step.input(0);
+  const float scale = step.attributes<AttendCrissCrossGradientAttributes>().scale;
+  return preparedStep(
+      [gradient = describeAttentionGradient(step, scale), scratch = AttentionGradientScratch(step),
+       layout = layoutOf(step), batch = query.shape[0], height = query.shape[1], width = query.shape[2],
+       threads = device.threads, &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
+        AttendPixelsGradient maps = gradient;
+        locate(maps, memory);
+        const auto ofThread = [&](int thread) {
+          return reinterpret_cast<float*>(memory.scratch) + thread * layout.total();
+        };
 
-    parallel(threads, batch * height, 1, [&](Range rows, int thread) {
-      for (std::int64_t row = rows.first; row < rows.end; ++row) {
-        AttendPixelsGradient a = lineOf(maps, row * width, 1);
-        giveScratch(a, layout, ofThread(thread));
-        clear(a.dQuery, width, a.depth);
-        clear(a.dKey, width, a.depth);
-        clear(a.dValue, width, a.channels);
-        kernels.attendPixelsGradient(a, {0, width}, {0, width});
-      }
-    });
-    parallel(threads, batch * width, 1, [&](Range columns, int thread) {
-      for (std::int64_t column = columns.first; column < columns.end; ++column) {
-        AttendPixelsGradient a = lineOf(maps, column / width * height * width + column % width, width);
-        float* const keys = giveScratch(a, layout, ofThread(thread));
-        a.key = together(a.key, height, a.depth, keys);
-        a.value = together(a.value, height, a.channels, keys + layout.columnKeys);
-        a.exceptOwn = true;
-        kernels.attendPixelsGradient(a, {0, height}, {0, height});
-      }
-    });
-  });
+        parallel(threads, batch * height, 1, [&](Range rows, int thread) {
+          for (std::int64_t row = rows.first; row < rows.end; ++row) {
+            AttendPixelsGradient a = lineOf(maps, row * width, 1);
+            scratch.give(a, ofThread(thread));
+            clear(a.dQuery, width, a.depth);
+            clear(a.dKey, width, a.depth);
+            clear(a.dValue, width, a.channels);
+            kernels.attendPixelsGradient(a, {0, width}, {0, width});
+          }
+        });
+        parallel(threads, batch * width, 1, [&](Range columns, int thread) {
+          for (std::int64_t column = columns.first; column < columns.end; ++column) {
+            AttendPixelsGradient a = lineOf(maps, column / width * height * width + column % width, width);
+            float* const keys = scratch.give(a, ofThread(thread));
+            a.key = together(a.key, height, a.depth, keys);
+            a.value = together(a.value, height, a.channels, keys + layout.keys);
+            a.exceptOwn = true;
+            kernels.attendPixelsGradient(a, {0, height}, {0, height});
+          }
+        });
+      });
 }
 
 }  // namespace

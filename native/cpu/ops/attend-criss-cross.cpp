@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "cpu/ops/direct.h"
+#include "cpu/ops/pixel-attention.h"
 #include "cpu/parallel.h"
 
 namespace ocrnet::cpu {
@@ -15,47 +15,30 @@ namespace {
 
 constexpr std::int64_t kMostKeys = 256;  // at a time
 
-/// The scratch: of all threads, in floats, then that of each.
+AttentionScratch attentionScratch(const StepDescription& step) {
+  const TensorInfo& query = *step.input(0);
+  return {step, std::min(std::max(query.shape[1], query.shape[2]), kMostKeys), true};
+}
+
+/// The scratch, in floats: of all threads, then of each, behind that of the attention.
 struct Layout {
   std::int64_t logSumExps;  // where nobody reads the output
-  std::int64_t keyBlock, queries, keyRows, values, weights, sums, state, columnY, columnLogSumExp;
+  std::int64_t attention, columnY, columnLogSumExp;
 
-  std::int64_t ofThread() const {
-    return queries + keyRows + values + weights + sums + state + columnY + columnLogSumExp;
-  }
+  std::int64_t ofThread() const { return attention + columnY + columnLogSumExp; }
   std::int64_t total(int threads) const { return logSumExps + threads * ofThread(); }
 };
 
 Layout layoutOf(const StepDescription& step) {
   const TensorInfo &query = *step.input(0), &value = *step.input(2);
-  const std::int64_t height = query.shape[1], width = query.shape[2], depth = query.channels(),
-                     channels = roundUp(value.channels(), kMostLanes),
-                     keyBlock = std::min(std::max(height, width), kMostKeys);
-  return {.logSumExps = step.output(1) ? 0 : roundUp(query.shape[0] * height * width, kMostLanes),
-          .keyBlock = keyBlock,
-          .queries = kAttentionBlock * depth,
-          .keyRows = roundUp(keyBlock * depth, kMostLanes),
-          .values = keyBlock * channels,
-          .weights = keyBlock * kWeightStride,
-          .sums = kAttentionBlock * channels,
-          .state = 3 * kAttentionBlock,
-          .columnY = height * channels,
-          .columnLogSumExp = roundUp(height, kMostLanes)};
+  return {.logSumExps = step.output(1) ? 0 : roundUp(query.pixels(), kMostLanes),
+          .attention = attentionScratch(step).floats(),
+          .columnY = query.shape[1] * roundUp(value.channels(), kMostLanes),
+          .columnLogSumExp = roundUp(query.shape[1], kMostLanes)};
 }
 
 Choice choose(const StepDescription& step, const Device& device) {
   return {.scratchBytes = layoutOf(step).total(device.threads) * sizeof(float)};
-}
-
-/// The scratch of a thread as the kernel wants it; what follows it.
-float* giveScratch(AttendPixels& a, const Layout& layout, float* scratch) {
-  a.queries = scratch;
-  a.keyRows = a.queries + layout.queries;
-  a.values = a.keyRows + layout.keyRows;
-  a.weights = a.values + layout.values;
-  a.sums = a.weights + layout.weights;
-  a.state = a.sums + layout.sums;
-  return a.state + layout.state;
 }
 
 /// A line of pixels, from one on, `step` pixels from each other.
@@ -68,6 +51,7 @@ Strided line(const Strided& map, std::int64_t first, std::int64_t step, std::int
 /// So many maps of pixels, with the scratch of all threads.
 struct CrissCross {
   AttendPixels maps;  // all of them, as if they were one
+  AttentionScratch attention;
   Layout layout;
   std::int64_t batch, height, width, bytes;
   float* scratch;
@@ -85,7 +69,7 @@ struct CrissCross {
 
   void attendRow(std::int64_t row, int thread, const Kernels& kernels) const {
     AttendPixels a = lineOf(row * width, 1, width);
-    giveScratch(a, layout, scratch + thread * layout.ofThread());
+    attention.give(a, scratch + thread * layout.ofThread());
     if (a.type == DataType::float32) a.keyRows = nullptr;
     kernels.attendPixels(a, {0, width});
   }
@@ -93,7 +77,7 @@ struct CrissCross {
   void attendColumn(std::int64_t column, int thread, const Kernels& kernels) const {
     const std::int64_t image = column / width, first = image * height * width + column % width;
     AttendPixels a = lineOf(first, width, height);
-    float* const columnY = giveScratch(a, layout, scratch + thread * layout.ofThread());
+    float* const columnY = attention.give(a, scratch + thread * layout.ofThread());
     float* const columnLogSumExp = columnY + layout.columnY;
     const MergeAttention merge{.type = a.type,
                                .channels = a.channels,
@@ -111,44 +95,23 @@ struct CrissCross {
 
 std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
   requireChoice(step, choose(step, device));
-  const TensorInfo &query = *step.input(0), &key = *step.input(1), &value = *step.input(2);
-  const TensorInfo& y = *step.output(0);
-  const Layout layout = layoutOf(step);
-  const AttendPixels maps{.type = query.dataType,
-                          .depth = query.channels(),
-                          .channels = value.channels(),
-                          .keys = 0,
-                          .keyBlock = layout.keyBlock,
-                          .scale = step.attributes<AttendCrissCrossAttributes>().scale,
-                          .exceptOwn = false,
-                          .query = sourceOf(&query),
-                          .key = sourceOf(&key),
-                          .value = sourceOf(&value),
-                          .y = targetOf(&y),
-                          .logSumExp = step.output(1) ? targetOf(step.output(1)) : Target{nullptr, 1},
-                          .queries = nullptr,
-                          .keyRows = nullptr,
-                          .values = nullptr,
-                          .weights = nullptr,
-                          .sums = nullptr,
-                          .state = nullptr};
-  const CrissCross crissCross{.maps = maps,
-                              .layout = layout,
-                              .batch = query.shape[0],
-                              .height = query.shape[1],
-                              .width = query.shape[2],
-                              .bytes = static_cast<std::int64_t>(bytesPerElement(query.dataType)),
-                              .scratch = nullptr};
+  const TensorInfo& query = *step.input(0);
+  CrissCross crissCross{.maps = describeAttention(step, step.attributes<AttendCrissCrossAttributes>().scale),
+                        .attention = attentionScratch(step),
+                        .layout = layoutOf(step),
+                        .batch = query.shape[0],
+                        .height = query.shape[1],
+                        .width = query.shape[2],
+                        .bytes = static_cast<std::int64_t>(bytesPerElement(query.dataType)),
+                        .scratch = nullptr};
+  if (!step.output(1)) crissCross.maps.logSumExp.stride = 1;
   return preparedStep(
       [crissCross, threads = device.threads, &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
         CrissCross mine = crissCross;
         float* const scratch = reinterpret_cast<float*>(memory.scratch);
         mine.scratch = scratch + mine.layout.logSumExps;
-        mine.maps.query.data = memory.inputs[0];
-        mine.maps.key.data = memory.inputs[1];
-        mine.maps.value.data = memory.inputs[2];
-        mine.maps.y.data = memory.outputs[0];
-        mine.maps.logSumExp.data = memory.outputs[1] ? memory.out<float>(1) : scratch;
+        locate(mine.maps, memory);
+        if (!mine.maps.logSumExp.data) mine.maps.logSumExp.data = scratch;
         parallel(threads, mine.batch * mine.height, 1, [&](Range rows, int thread) {
           for (std::int64_t row = rows.first; row < rows.end; ++row) mine.attendRow(row, thread, kernels);
         });

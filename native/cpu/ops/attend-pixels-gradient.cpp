@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "cpu/ops/direct.h"
+#include "cpu/ops/pixel-attention.h"
 #include "cpu/parallel.h"
 
 namespace ocrnet::cpu {
@@ -22,24 +22,9 @@ std::int64_t partsOf(std::int64_t queries, std::int64_t keys) {
   return std::clamp<std::int64_t>(divideUp(std::max(queries, keys), kAttentionGroup), 1, kMostParts);
 }
 
-/// The scratch of one thread, in floats.
-struct Layout {
-  std::int64_t depth, channels;  // rounded up to kMostLanes
-
-  std::int64_t queries() const { return kAttentionGroup * depth; }
-  std::int64_t dy() const { return kAttentionGroup * channels; }
-  std::int64_t keys() const { return kGradientKeys * depth; }
-  std::int64_t weights() const { return kGradientKeys * kWeightStride; }
-  std::int64_t total() const { return 2 * (queries() + dy() + weights() + kAttentionGroup) + keys(); }
-};
-
-Layout layoutOf(const StepDescription& step) {
-  return {roundUp(step.input(0)->channels(), kMostLanes), roundUp(step.input(2)->channels(), kMostLanes)};
-}
-
 Choice choose(const StepDescription& step, const Device& device) {
   requireFloat32(step);
-  return {.scratchBytes = device.threads * layoutOf(step).total() * sizeof(float)};
+  return {.scratchBytes = device.threads * AttentionGradientScratch(step).floats() * sizeof(float)};
 }
 
 /// Some pixels of a gradient; data is null where nobody reads it.
@@ -51,53 +36,20 @@ void clear(const Target& gradient, Range pixels) {
 
 std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
   requireChoice(step, choose(step, device));
-  const TensorInfo &query = *step.input(0), &key = *step.input(1), &value = *step.input(2);
-  const auto target = [&](std::size_t i) { return step.output(i) ? targetOf(step.output(i)) : Target{}; };
-  const AttendPixelsGradient gradient{.depth = query.channels(),
-                                      .channels = value.channels(),
-                                      .scale = step.attributes<AttendPixelsGradientAttributes>().scale,
-                                      .exceptOwn = false,
-                                      .query = sourceOf(&query),
-                                      .key = sourceOf(&key),
-                                      .value = sourceOf(&value),
-                                      .y = sourceOf(step.input(3)),
-                                      .logSumExps = sourceOf(step.input(4)),
-                                      .dy = sourceOf(step.input(5)),
-                                      .dQuery = target(0),
-                                      .dKey = target(1),
-                                      .dValue = target(2),
-                                      .queryColumns = nullptr,
-                                      .queryRows = nullptr,
-                                      .dyColumns = nullptr,
-                                      .dyRows = nullptr,
-                                      .keyRows = nullptr,
-                                      .weights = nullptr,
-                                      .scores = nullptr,
-                                      .logSumExp = nullptr,
-                                      .means = nullptr};
-  return preparedStep([=, layout = layoutOf(step), batch = query.shape[0],
+  const TensorInfo &query = *step.input(0), &key = *step.input(1);
+  const float scale = step.attributes<AttendPixelsGradientAttributes>().scale;
+  return preparedStep([gradient = describeAttentionGradient(step, scale),
+                       scratch = AttentionGradientScratch(step), batch = query.shape[0],
                        queries = query.shape[1] * query.shape[2], keys = key.shape[1] * key.shape[2],
                        threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
     AttendPixelsGradient a = gradient;
-    Source* const sources[] = {&a.query, &a.key, &a.value, &a.y, &a.logSumExps, &a.dy};
-    for (int i = 0; i < 6; ++i) sources[i]->data = memory.inputs[i];
-    Target* const targets[] = {&a.dQuery, &a.dKey, &a.dValue};
-    for (int i = 0; i < 3; ++i) targets[i]->data = memory.outputs[i];
-
+    locate(a, memory);
     const std::int64_t parts = partsOf(queries, keys);
     for (std::int64_t round = 0; round < parts; ++round) {
       parallel(threads, batch * parts, 1, [&](Range range, int thread) {
         AttendPixelsGradient mine = a;
-        mine.queryColumns = reinterpret_cast<float*>(memory.scratch) + thread * layout.total();
-        mine.queryRows = mine.queryColumns + layout.queries();
-        mine.dyColumns = mine.queryRows + layout.queries();
-        mine.dyRows = mine.dyColumns + layout.dy();
-        mine.keyRows = mine.dyRows + layout.dy();
-        mine.weights = mine.keyRows + layout.keys();
-        mine.scores = mine.weights + layout.weights();
-        mine.logSumExp = mine.scores + layout.weights();
-        mine.means = mine.logSumExp + kAttentionGroup;
+        scratch.give(mine, reinterpret_cast<float*>(memory.scratch) + thread * scratch.floats());
         for (std::int64_t i = range.first; i < range.end; ++i) {
           const std::int64_t image = i / parts, part = i % parts;
           const Range theQueries = Range{image * queries, (image + 1) * queries}.part(part, parts);
