@@ -3,6 +3,7 @@ import { version } from '../version.js';
 import { type CommandContext, exitCodes, reportFailure } from './context.js';
 import {
   absentOption,
+  addNetworkOptions,
   classesOption,
   contextOption,
   deviceOption,
@@ -60,18 +61,12 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
       outputError: () => {},
     });
 
-  program
-    .command('segment')
-    .description('find the class of every pixel of pictures; writes labels and overlays')
-    .argument('<images...>', 'JPEG, PNG, WebP, TIFF, AVIF or GIF files')
-    .option('--model <model>', 'a name, or a weights file; by default the trained network that ocrnet brings')
-    .addOption(classesOption())
-    .addOption(formOption())
-    .addOption(contextOption())
-    .addOption(weightsOption())
-    .addOption(deviceOption())
-    .addOption(threadsOption())
-    .addOption(precisionOption())
+  addNetworkOptions(
+    program
+      .command('segment')
+      .description('find the class of every pixel of pictures; writes labels and overlays')
+      .argument('<images...>', 'JPEG, PNG, WebP, TIFF, AVIF or GIF files'),
+  )
     .option('--out <dir>', 'folder for the files', 'out')
     .option('--regions', 'also the soft object region of each class')
     .option('--confidence', "also the probability of each pixel's label")
@@ -81,22 +76,16 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
       exitWith(await segment(images, flags, context));
     });
 
-  program
-    .command('explain')
-    .description(
-      'show what a network sees in a picture: object regions, where a pixel takes its context from',
-    )
-    .argument('<picture>', 'a JPEG, PNG, WebP, TIFF, AVIF or GIF file')
-    .option('--model <model>', 'a name, or a weights file; by default the trained network that ocrnet brings')
-    .addOption(pixelOption())
-    .option('--class <name...>', 'of which to show the object regions (default: all)')
-    .addOption(classesOption())
-    .addOption(formOption())
-    .addOption(contextOption())
-    .addOption(weightsOption())
-    .addOption(deviceOption())
-    .addOption(threadsOption())
-    .addOption(precisionOption())
+  addNetworkOptions(
+    program
+      .command('explain')
+      .description(
+        'show what a network sees in a picture: object regions, where a pixel takes its context from',
+      )
+      .argument('<picture>', 'a JPEG, PNG, WebP, TIFF, AVIF or GIF file')
+      .addOption(pixelOption())
+      .option('--class <name...>', 'of which to show the object regions (default: all)'),
+  )
     .option('--out <dir>', 'folder for the files', 'out')
     .option('--json', 'print one JSON document')
     .action(async (picture, flags) => {
@@ -104,26 +93,20 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
       await explain(picture, flags, context);
     });
 
-  program
-    .command('evaluate')
-    .description('measure a network on labelled pictures: mIoU and accuracy, by class')
-    .requiredOption('--data <dir>', 'data set: a folder with images/SPLIT, labels/SPLIT and dataset.yaml')
-    .option('--split <name>', 'the part of it to measure on', 'val')
-    .option('--dataset <kind>', 'what a folder without dataset.yaml holds, as camvid or cityscapes')
-    .option('--model <model>', 'a name, or a weights file; by default the trained network that ocrnet brings')
-    .option('--flip', 'also sees each picture mirrored')
-    .addOption(scalesOption())
-    .addOption(windowOption())
-    .addOption(strideOption())
-    .addOption(mergeOption())
-    .addOption(absentOption())
-    .addOption(classesOption())
-    .addOption(formOption())
-    .addOption(contextOption())
-    .addOption(weightsOption())
-    .addOption(deviceOption())
-    .addOption(threadsOption())
-    .addOption(precisionOption())
+  addNetworkOptions(
+    program
+      .command('evaluate')
+      .description('measure a network on labelled pictures: mIoU and accuracy, by class')
+      .requiredOption('--data <dir>', 'data set: a folder with images/SPLIT, labels/SPLIT and dataset.yaml')
+      .option('--split <name>', 'the part of it to measure on', 'val')
+      .option('--dataset <kind>', 'what a folder without dataset.yaml holds, as camvid or cityscapes')
+      .option('--flip', 'also sees each picture mirrored')
+      .addOption(scalesOption())
+      .addOption(windowOption())
+      .addOption(strideOption())
+      .addOption(mergeOption())
+      .addOption(absentOption()),
+  )
     .option('--json', 'print one JSON document')
     .action(async (flags) => {
       const { evaluate } = await import('./evaluate.js');

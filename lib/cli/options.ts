@@ -1,4 +1,4 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Precision, precisions } from '../compile/passes/assign-precision.js';
 import { absentClasses } from '../evaluate/metrics.js';
 import { scoreMerges } from '../evaluate/multi-scale.js';
@@ -32,6 +32,12 @@ export const classesOption = () =>
     integer(1, 65536),
   );
 
+const modelOption = () =>
+  new Option(
+    '--model <model>',
+    'a name, or a weights file; by default the trained network that ocrnet brings',
+  );
+
 export const formOption = () =>
   new Option('--form <form>', 'form of the OCR module of a named network').choices(ocrForms);
 
@@ -51,6 +57,18 @@ export const threadsOption = () =>
 
 export const precisionOption = () =>
   new Option('--precision <type>', 'of activations').choices(precisions).default('float32');
+
+/** `--model` and all of {@link NetworkFlags}, for commands that run a network. */
+export const addNetworkOptions = (command: Command): Command =>
+  command
+    .addOption(modelOption())
+    .addOption(classesOption())
+    .addOption(formOption())
+    .addOption(contextOption())
+    .addOption(weightsOption())
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .addOption(precisionOption());
 
 export const inputOption = () =>
   new Option('--input <size>', 'batch, height and width, as 1x512x1024x3').argParser(inputSize);

@@ -1,4 +1,4 @@
-import { type Graph, type Node, storedParameters } from '../ir/graph.js';
+import { flopsOf, type Graph, type Node, storedParameters } from '../ir/graph.js';
 import { byteLength, elementCount } from '../ir/tensor-type.js';
 
 /** What a network costs before it runs. */
@@ -9,10 +9,6 @@ export interface Cost {
   readonly flops: number;
   /** Each operation's inputs and outputs read or written once. */
   readonly bytesMoved: number;
-}
-
-export function flopsOf(node: Node): number {
-  return node.spec.flops(typesOf(node.inputs), typesOf(node.outputs), node.attributes);
 }
 
 export const totalFlops = (graph: Graph): number => graph.nodes.reduce((sum, node) => sum + flopsOf(node), 0);
@@ -36,6 +32,3 @@ export function costOf(graph: Graph): Cost {
     bytesMoved: graph.nodes.reduce((sum, node) => sum + bytesMovedBy(node), 0),
   };
 }
-
-const typesOf = (values: Node['inputs']) =>
-  Object.fromEntries(Object.entries(values).map(([name, { type }]) => [name, type]));

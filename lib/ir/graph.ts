@@ -1,5 +1,5 @@
 import type { Initializer } from './initializer.js';
-import type { AnyOpSpec, AttributeValues } from './op.js';
+import type { AnyOpSpec, AttributeValues, TensorTypes } from './op.js';
 import type { TensorType } from './tensor-type.js';
 
 /** One result in a graph (static single assignment): of a leaf or of a node. Compared by identity. */
@@ -80,6 +80,14 @@ export interface GraphOutput {
   readonly name: string;
   readonly value: Value;
 }
+
+/** The types of values by name, as specs want them. */
+export const typesOf = (values: Node['inputs']): TensorTypes =>
+  Object.fromEntries(Object.entries(values).map(([name, { type }]) => [name, type]));
+
+/** Floating-point operations of one node, a multiply-add counted as two. */
+export const flopsOf = ({ spec, inputs, outputs, attributes }: Node): number =>
+  spec.flops(typesOf(inputs), typesOf(outputs), attributes);
 
 /** The nodes that read each value; graph outputs and updates of state count as `undefined` readers. */
 export function readersOf(graph: Graph): Map<Value, (Node | undefined)[]> {

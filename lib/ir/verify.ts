@@ -1,6 +1,6 @@
 import { OcrnetError } from '../errors.js';
 import { inferAt } from './builder.js';
-import type { Graph, Node, StateBlock, Value } from './graph.js';
+import { type Graph, type Node, type StateBlock, typesOf, type Value } from './graph.js';
 import { elementCount, formatType, sameShape, type TensorType } from './tensor-type.js';
 
 /** Throws unless the graph is well formed; run after every pass, so that a broken pass is named and not its victim. */
@@ -61,7 +61,7 @@ function verifyNode(
     if (!defined.has(value)) throw broken(after, `${label} reads "${name}" before it is computed`);
   }
   verifyAttributes(node, label, after);
-  const types = Object.fromEntries(Object.entries(node.inputs).map(([name, value]) => [name, value.type]));
+  const types = typesOf(node.inputs);
   const inferred = inferAt(node.spec, types, node.attributes, node.path);
   for (const name of node.spec.outputs) {
     const value = node.outputs[name];

@@ -1,5 +1,5 @@
 import type { Inspection, Target } from '../compile/target.js';
-import type { Value } from '../ir/graph.js';
+import { typesOf, type Value } from '../ir/graph.js';
 import { type AttributeValues, erase } from '../ir/op.js';
 import { conv2d, conv2dFilterGradient, conv2dInputGradient } from '../ops/index.js';
 
@@ -26,7 +26,7 @@ export function cpuTarget(inspect: (plan: Uint8Array) => readonly Inspection[]):
 
 /** Pointwise convolutions; the bfloat16 ones are too fast for copies even within the cache. */
 function isFloat32Product(inputs: Readonly<Record<string, Value>>, attributes: AttributeValues): boolean {
-  const types = Object.fromEntries(Object.entries(inputs).map(([name, { type }]) => [name, type]));
+  const types = typesOf(inputs);
   return types.x?.dataType === 'float32' && convolution.facts.mapsPixels?.(types, attributes) === true;
 }
 

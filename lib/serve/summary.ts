@@ -1,8 +1,8 @@
 import { compile, type LowerOptions } from '../compile/compile.js';
-import { bytesMovedBy, flopsOf } from '../compile/cost.js';
+import { bytesMovedBy } from '../compile/cost.js';
 import type { Precision } from '../compile/passes/assign-precision.js';
 import { abstractTarget, type Target } from '../compile/target.js';
-import { type Graph, type Parameter, storedParameters } from '../ir/graph.js';
+import { flopsOf, type Graph, type Parameter, storedParameters } from '../ir/graph.js';
 import { byteLength, elementCount, type Shape } from '../ir/tensor-type.js';
 
 export interface SummaryOptions extends LowerOptions {

@@ -1,8 +1,7 @@
 import { expect } from 'chai';
 import { compile, lower } from '../../lib/compile/compile.js';
-import { flopsOf } from '../../lib/compile/cost.js';
 import { abstractTarget } from '../../lib/compile/target.js';
-import type { Graph } from '../../lib/ir/graph.js';
+import { flopsOf, type Graph } from '../../lib/ir/graph.js';
 import { algebraGraphs, randomValues } from '../support/algebra-graphs.js';
 import { relativeError } from '../support/compare.js';
 import { runReference } from '../support/reference-graph.js';

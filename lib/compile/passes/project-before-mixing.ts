@@ -1,4 +1,4 @@
-import { type Graph, type Node, producersOf, readersOf, type Value } from '../../ir/graph.js';
+import { type Graph, type Node, producersOf, readersOf, typesOf, type Value } from '../../ir/graph.js';
 import { rewrite } from '../../ir/rewrite.js';
 import { pixelCount } from '../../ir/tensor-type.js';
 import { hasActivation, soleProducer } from './match.js';
@@ -19,7 +19,7 @@ export function projectBeforeMixing(graph: Graph): Graph {
     return producers.get(inputs[weights] as Value)?.spec.facts.pixelsSumToOne === true;
   };
   const mixerOf = (node: Node): Node | undefined => {
-    const types = Object.fromEntries(Object.entries(node.inputs).map(([name, value]) => [name, value.type]));
+    const types = typesOf(node.inputs);
     if (!node.spec.facts.mapsPixels?.(types, node.attributes) || node.inputs.residual) return undefined;
     const mixer = soleProducer(node.inputs.x, producers, readers);
     const rows = mixer?.spec.facts.mixesRowsOf;

@@ -1,4 +1,4 @@
-import type { Node } from '../../ir/graph.js';
+import { flopsOf, type Node, type Value } from '../../ir/graph.js';
 import { type AnyOpSpec, erase } from '../../ir/op.js';
 import { pixelCount } from '../../ir/tensor-type.js';
 import {
@@ -37,16 +37,10 @@ export function paperFlops(size: ModuleSize, config: ContextConfig): number {
   const pixels = size.batch * size.height * size.width;
   return buildContextModule(size, config).nodes.reduce((sum, node) => {
     if (!products.has(node.spec)) return sum;
-    const share = isDelta(node) ? pixels / pixelCount((node.outputs.y as Node['outputs'][string]).type) : 1;
+    const share = isDelta(node) ? pixels / pixelCount((node.outputs.y as Value).type) : 1;
     return sum + share * flopsOf(node);
   }, 0);
 }
 
 /** The last part of the path is the number in openseg's Sequential. */
 const isDelta = ({ path, spec }: Node): boolean => spec === erase(conv2d) && /\.f_down\.\d+$/.test(path);
-
-function flopsOf({ spec, inputs, outputs, attributes }: Node): number {
-  const types = (values: Node['inputs']) =>
-    Object.fromEntries(Object.entries(values).map(([name, { type }]) => [name, type]));
-  return spec.flops(types(inputs), types(outputs), attributes);
-}
