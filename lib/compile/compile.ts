@@ -6,6 +6,8 @@ import { cutTaps } from './passes/cut-taps.js';
 import { eliminateDead } from './passes/eliminate-dead.js';
 import { foldAffine } from './passes/fold-affine.js';
 import { fuseActivation, fuseResidual } from './passes/fuse-epilogue.js';
+import { joinPointwise } from './passes/join-pointwise.js';
+import { orderNodes } from './passes/order-nodes.js';
 import { projectBeforeMixing } from './passes/project-before-mixing.js';
 import { splitConvolutions } from './passes/split-convolutions.js';
 import { type Plan, plan } from './plan.js';
@@ -17,7 +19,7 @@ export interface CompileOptions extends LowerOptions {
 }
 
 export interface LowerOptions {
-  /** Whether convolutions may become others that need less work: sums over parts, fewer taps. By default they may. */
+  /** Whether convolutions may become others that need less work or memory: sums over parts, fewer taps. By default they may. */
   readonly algebra?: boolean;
 }
 
@@ -45,15 +47,19 @@ export const inferencePasses: readonly (readonly [
   ['fold-affine', foldAffine],
   // No filter reaches beyond its map. Before what asks how large filters are.
   ['cut-taps', cutTaps, 'algebra'],
-  // Pointwise convolutions after attention act on regions, not on pixels. Wants folded batch norms.
-  ['project-before-mixing', projectBeforeMixing],
   // Convolutions of what was put side by side are sums. Wants folded batch norms, leaves additions.
   ['split-convolutions', splitConvolutions, 'algebra'],
+  // Two pointwise convolutions in a row are one. After those of a concat meet what made its parts.
+  ['join-pointwise', joinPointwise, 'algebra'],
+  // Pointwise convolutions after attention act on regions, not on pixels. Wants folded batch norms.
+  ['project-before-mixing', projectBeforeMixing],
   // Sums are residuals of what computes one of their terms. Before activations, which come after residuals.
   ['fuse-residual', fuseResidual],
   ['fuse-activation', fuseActivation],
-  // Every activation has its final element type. Last, for casts would hide what the others look for.
+  // Every activation has its final element type. Late, for casts would hide what the others look for.
   ['assign-precision', assignPrecision],
+  // Nodes stand where they need the least memory. Last, for it counts bytes.
+  ['order-nodes', orderNodes],
 ];
 
 /** The network as a device runs it: the passes, verified after each. */

@@ -20,13 +20,24 @@ const aligned = (bytes: number): number => Math.ceil(bytes / arenaAlignment) * a
 
 /**
  * Gives every lifetime an address such that no two that overlap in time overlap in memory: the largest first, each into the
- * smallest gap that holds it between those placed before (greedy by size, best fit: Pisarchyk & Lee 2020).
+ * smallest gap that holds it between those placed before (greedy by size, best fit: Pisarchyk & Lee 2020). Where that leaves
+ * gaps, those that take most room and time may come first instead.
  */
 export function placeLifetimes(lifetimes: readonly Lifetime[]): Placement {
-  const order = lifetimes
-    .map((lifetime, index) => ({ ...lifetime, index, bytes: aligned(lifetime.bytes) }))
-    .sort((a, b) => b.bytes - a.bytes || a.start - b.start || a.index - b.index);
-  const offsets = new Array<number>(lifetimes.length).fill(0);
+  const lowerBoundBytes = mostAtOnce(lifetimes);
+  const all = lifetimes.map((lifetime, index) => ({ ...lifetime, index, bytes: aligned(lifetime.bytes) }));
+  const largestFirst = (sizeOf: (lifetime: Lifetime) => number) =>
+    placeInOrder(all.toSorted((a, b) => sizeOf(b) - sizeOf(a) || a.start - b.start || a.index - b.index));
+  const bySize = largestFirst(({ bytes }) => bytes);
+  if (bySize.arenaBytes === lowerBoundBytes) return { ...bySize, lowerBoundBytes };
+  const byArea = largestFirst(({ bytes, start, end }) => bytes * (end - start + 1));
+  return { ...(byArea.arenaBytes < bySize.arenaBytes ? byArea : bySize), lowerBoundBytes };
+}
+
+function placeInOrder(
+  order: readonly (Lifetime & { readonly index: number })[],
+): Omit<Placement, 'lowerBoundBytes'> {
+  const offsets = new Array<number>(order.length).fill(0);
   const placed: { start: number; end: number; from: number; to: number }[] = [];
   let arenaBytes = 0;
   for (const { index, bytes, start, end } of order) {
@@ -38,7 +49,7 @@ export function placeLifetimes(lifetimes: readonly Lifetime[]): Placement {
     placed.push({ start, end, from, to: from + bytes });
     arenaBytes = Math.max(arenaBytes, from + bytes);
   }
-  return { offsets, arenaBytes, lowerBoundBytes: mostAtOnce(lifetimes) };
+  return { offsets, arenaBytes };
 }
 
 /** Start of the smallest gap of at least `bytes` between neighbours sorted by address, or the end of the last. */

@@ -51,4 +51,15 @@ describe('placeLifetimes', () => {
     ]);
     expect(arenaBytes).to.equal(lowerBoundBytes);
   });
+
+  it('places what is held for long first, where that leaves no gaps', () => {
+    const { arenaBytes, lowerBoundBytes } = placeLifetimes([
+      { bytes: 2048, start: 0, end: 2 },
+      { bytes: 1024, start: 1, end: 3 },
+      { bytes: 2048, start: 2, end: 9 },
+      { bytes: 1024, start: 3, end: 8 },
+      { bytes: 2048, start: 8, end: 9 },
+    ]);
+    expect(arenaBytes).to.equal(lowerBoundBytes);
+  });
 });

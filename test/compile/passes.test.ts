@@ -175,6 +175,22 @@ describe('inference passes', () => {
     expect(lowered((_g, x) => x)).to.deep.equal(['distributeRegions', 'conv2d']);
   });
 
+  it('move a node up to where its input is done with, where that needs less memory', () => {
+    const build = (channels: number) => {
+      const g = new GraphBuilder();
+      const pixels = relu(g.at('pixels'), input(g, 'x', [1, 4, 4, 64]));
+      const narrow = conv(g.at('narrow'), pixels, 8);
+      const wide = relu(g.at('relu'), conv(g.at('wide'), narrow, 64));
+      const summary = conv(g.at('summary'), wide, 8);
+      const late = conv(g.at('late'), pixels, channels);
+      g.output('y', g.at('both').add(concat, { a: summary, b: late }, {}).y);
+      const { nodes } = lower(g.build(), 'float32');
+      return nodes.map(({ path }) => path).slice(0, -1);
+    };
+    expect(build(32)).to.deep.equal(['pixels', 'narrow', 'late', 'wide', 'summary']);
+    expect(build(256)).to.deep.equal(['pixels', 'narrow', 'wide', 'summary', 'late']);
+  });
+
   it('drop what no output needs', () => {
     const g = new GraphBuilder();
     const x = input(g, 'x', [1, 4, 4, 8]);

@@ -9,7 +9,9 @@ import {
   aggregateRegions,
   concat,
   conv2d,
+  distributeRegions,
   resizeBilinear,
+  softmax,
   spatialSoftmax,
 } from '../../lib/ops/index.js';
 import { randomNumbers, randomTensor } from './random.js';
@@ -43,6 +45,9 @@ export function algebraGraphs(): AlgebraGraph[] {
     pointwisePyramid,
     branches,
     copies,
+    nested,
+    linearParts,
+    distributed,
     regions,
     uneven,
   };
@@ -148,6 +153,40 @@ function copies(g: GraphBuilder, { batch, height, width }: Size): Value {
   const x = input(g, 'x', [batch, height, width, 96]);
   const y = convolved(g, 'inner', x, 40, 3);
   return convolved(g, 'last', g.at('joint').add(concat, { a: x, b: y }, {}).y, 32, 3);
+}
+
+/** CC-Attention behind HRNet: a concat of branches within another concat. */
+function nested(g: GraphBuilder, size: Size): Value {
+  const { batch, height, width } = size;
+  const a = convolved(g, 'a', input(g, 'x', [batch, height, width, 24]), 32);
+  const b = resized(g, 'b', input(g, 'x1', [batch, 2, 3, 96]), size);
+  const branches = g.at('branches').add(concat, { a, b }, {}).y;
+  const inner = convolved(g, 'inner', branches, 40, 3);
+  return convolved(g, 'last', g.at('joint').add(concat, { a: branches, b: inner }, {}).y, 48, 3);
+}
+
+/** Self-attention's end: beside the pixels something narrow, made wide by linear maps. */
+function linearParts(g: GraphBuilder, { batch, height, width }: Size): Value {
+  const pixels = convolved(g, 'pixels', input(g, 'x', [batch, height, width, 32]), 48, 3);
+  const narrow = convolved(g, 'narrow', pixels, 16);
+  const wide = pixelClassifier(g.at('wide'), pixelClassifier(g.at('less'), narrow, 24), 48);
+  return convolved(g, 'last', g.at('joint').add(concat, { a: wide, b: pixels }, {}).y, 40);
+}
+
+/** Double attention's end: the wide part is linear in a few vectors. */
+function distributed(g: GraphBuilder, { batch, height, width }: Size): Value {
+  const pixels = convolved(g, 'pixels', input(g, 'x', [batch, height, width, 32]), 48, 3);
+  const relation = g
+    .at('relation')
+    .add(softmax, { x: pixelClassifier(g.at('V'), pixels, 7) }, { scale: 1 }).y;
+  const maps = g
+    .at('gather')
+    .add(spatialSoftmax, { logits: pixelClassifier(g.at('B'), pixels, 7) }, { scale: 1 });
+  const features = pixelClassifier(g.at('A'), pixels, 20);
+  const vectors = g.at('gather').add(aggregateRegions, { regions: maps.regions, features }, {}).y;
+  const mixed = g.at('distribute').add(distributeRegions, { regions: relation, vectors }, {}).y;
+  const context = pixelClassifier(g.at('W'), mixed, 48);
+  return convolved(g, 'last', g.at('joint').add(concat, { a: context, b: pixels }, {}).y, 40);
 }
 
 /** A part that others read, too, some of which read no slices. */

@@ -13,13 +13,15 @@ const addSpec = erase(add);
 const concatSpec = erase(concat);
 const tapsSpec = erase(resizeTaps);
 
-// A convolution of channels side by side is the sum of the convolutions of its parts: W · (a, b) = W_a · a + W_b · b. Two kinds
-// of parts are worth a term of their own.
+// A convolution of channels side by side is the sum of the convolutions of its parts: W · (a, b) = W_a · a + W_b · b. Three
+// kinds of parts are worth a term of their own.
 //
 //   resized   A map that was made larger just for the concat. The filter commutes with the resize: its products with each tap
 //             are made at the small size, and resizeTaps sums them (PPM's pooled maps, HRNet's coarse branches; the mean of a
 //             picture becomes a bias).
 //   copied    What could not be computed in its place within the concat: a graph's input, a result that others need elsewhere.
+//   early     What is large, measured by the output, and would wait in the concat for the other parts (OCR's pixels for their
+//             context, ASPP's branches for each other). By itself it can be summed as it comes, and its memory is free again.
 //
 // Which parts stay together is decided for each convolution by the estimated time of every choice, in operations of a direct
 // convolution:
@@ -27,15 +29,15 @@ const tapsSpec = erase(resizeTaps);
 //   convolutions   their operations, times `winogradShare` where they can be Winograd's
 //   resizeTaps     its operations times `looseFactor`, since they are no matrix product
 //   memory         `movedByte` for each byte read or written once: x, z twice, y, and y twice more for each further term; what
-//                  is resized or copied into the concat, shared by the convolutions that read it; and a little, `heldByte`,
-//                  for each byte of a concat, so that of equals the smaller one is taken
+//                  is resized or copied into the concat, shared by the convolutions that read it
+//   held           `heldByte` for each byte of a concat, as if it were moved twice more
 //
 // Precision and device do not matter here, so that a network's weights are the same for all of them.
 
 const winogradShare = 0.4;
 const looseFactor = 4;
 const movedByte = 15;
-const heldByte = 1;
+const heldByte = 2 * movedByte;
 /** Channels in and out below which no convolution is Winograd's. */
 const winogradChannels = 32;
 
@@ -47,6 +49,8 @@ interface Part {
   readonly isCopied: boolean;
   /** What it is a resized form of. */
   readonly resize: Resize | undefined;
+  /** After how many nodes it is there. */
+  readonly position: number;
 }
 
 /** A part that the convolution may resize after its products are made. */
@@ -68,8 +72,16 @@ interface Split {
   readonly apart: readonly Part[];
 }
 
-/** Convolutions of a concat become sums of convolutions of its parts where that pays. Wants folded batch norms. */
+/**
+ * Convolutions of a concat become sums of convolutions of its parts where that pays, again and again: a part may be a concat.
+ * Wants folded batch norms.
+ */
 export function splitConvolutions(graph: Graph): Graph {
+  const split = splitOnce(graph);
+  return split === graph ? graph : splitConvolutions(split);
+}
+
+function splitOnce(graph: Graph): Graph {
   const splits = findSplits(graph);
   if (splits.size === 0) return graph;
   const concats = new Map<string, Value>();
@@ -85,6 +97,7 @@ function findSplits(graph: Graph): Map<Node, Split> {
   const parameters = new Map(graph.parameters.map((parameter) => [parameter.value, parameter]));
   const producers = producersOf(graph);
   const readers = readersOf(graph);
+  const positions = new Map(graph.nodes.map((node, index) => [node, index + 1]));
   const splits = new Map<Node, Split>();
   const placed = new Set<Value>();
   for (const node of graph.nodes) {
@@ -92,7 +105,7 @@ function findSplits(graph: Graph): Map<Node, Split> {
     const convolutions = (readers.get(node.outputs.y as Value) ?? []).map(
       (reader) => reader && asConvolution(reader, parameters),
     );
-    const parts = partsOf(node, producers, readers, placed);
+    const parts = partsOf(node, { producers, readers, positions }, placed);
     if (!convolutions.every((one) => one !== undefined)) continue;
     for (const convolution of convolutions) {
       const split = cheapest(convolution, parts, convolutions.length);
@@ -102,13 +115,14 @@ function findSplits(graph: Graph): Map<Node, Split> {
   return splits;
 }
 
+interface Surroundings {
+  readonly producers: ReadonlyMap<Value, Node>;
+  readonly readers: ReadonlyMap<Value, readonly (Node | undefined)[]>;
+  readonly positions: ReadonlyMap<Node, number>;
+}
+
 /** `placed` are those that lie in a concat, this one's included afterwards. */
-function partsOf(
-  node: Node,
-  producers: ReadonlyMap<Value, Node>,
-  readers: ReadonlyMap<Value, readonly (Node | undefined)[]>,
-  placed: Set<Value>,
-): Part[] {
+function partsOf(node: Node, { producers, readers, positions }: Surroundings, placed: Set<Value>): Part[] {
   let first = 0;
   return Object.values(node.inputs).map((value) => {
     const end = first + (value.type.shape.at(-1) as number);
@@ -120,7 +134,8 @@ function partsOf(
       placed.has(value) ||
       !readers.get(value)?.every((reader) => reader !== undefined && readsSlice(reader, value));
     if (!isCopied) placed.add(value);
-    const part = { value, range: { first, end }, isCopied, resize: producer && resizeOf(producer) };
+    const position = (producer && positions.get(producer)) ?? 0;
+    const part = { value, range: { first, end }, isCopied, resize: producer && resizeOf(producer), position };
     first = end;
     return part;
   });
@@ -209,12 +224,18 @@ function tapsCost({ y, kernel }: Convolution, { range, resize: { small, height }
   return 2 * products * (range.end - range.first) + looseFactor * sums + movedByte * 2 * zBytes;
 }
 
-/** Emits the terms, the first of which has the bias, and additions, which later passes make residuals of. */
+/**
+ * Emits the terms, the first of which has the bias, and additions, which later passes make residuals of: what is there first is
+ * summed first.
+ */
 function emitSplit(split: Split, pen: Rewriter, concats: Map<string, Value>): void {
   const { convolution, together, apart } = split;
   const { node } = convolution;
   const { resized, whole } = kindsOf(convolution, apart);
-  const groups = [together, ...whole.map((part) => [part])].filter(({ length }) => length > 0);
+  const lastOf = (parts: readonly Part[]) => Math.max(...parts.map(({ position }) => position));
+  const groups = [together, ...whole.map((part) => [part])]
+    .filter(({ length }) => length > 0)
+    .sort((a, b) => lastOf(a) - lastOf(b));
   const terms = groups.map((parts, i) => emitConvolution(convolution, parts, i === 0, pen, concats));
   const [first] = resized;
   if (first) terms.push(emitTaps(convolution, resized, first.resize, terms.length === 0, pen));
