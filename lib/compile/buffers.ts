@@ -54,24 +54,48 @@ export function assignBuffers(
   return places;
 }
 
-/** What an output may be written over lies in the output's memory from the start, instead of in the arena. */
+/**
+ * The memory of an output is there anyway. What the output is written over lies in it from the start, instead of in the arena,
+ * and before that others of its type, those that live longest.
+ */
 function useOutputs(
   graph: Graph,
   analysis: Analysis,
   parts: ReadonlyMap<Value, Part>,
   places: ReadonlyMap<Value, Place>,
 ): void {
+  const buffers = [...new Set([...places.values()].map(({ buffer }) => buffer))]
+    .map((buffer) => ({ buffer, ...lifetimeOf(buffer, analysis) }))
+    .sort((a, b) => b.end - b.start - (a.end - a.start));
   for (const { value } of graph.outputs) {
     const node = analysis.producers.get(value);
-    const buffer = node && takenOver(node, value, analysis, parts, places)?.buffer;
+    if (!node) continue;
     const fits = (other: Value): boolean => {
       const { offset, pixelStride } = places.get(other) as Place;
       const { type } = other;
       const dense = offset === 0 && pixelStride === type.shape.at(-1);
       return dense && type.dataType === value.type.dataType && sameShape(type.shape, value.type.shape);
     };
-    if (buffer?.values.every(fits) && buffer.output === undefined) buffer.output = value;
+    const written = takenOver(node, value, analysis, parts, places)?.buffer;
+    const under = buffers.find(({ buffer }) => buffer === written);
+    const busy = [{ start: analysis.position.get(node) as number, end: Number.POSITIVE_INFINITY }];
+    for (const one of under ? [under, ...buffers] : buffers) {
+      const { buffer, start, end } = one;
+      const isFree = busy.every((other) => end < other.start || other.end < start);
+      if (buffer.output || !(isFree || one === under) || !buffer.values.every(fits)) continue;
+      buffer.output = value;
+      busy.push({ start, end });
+    }
   }
+}
+
+/** The positions of the first node that writes one of its values, and of the last that reads one. */
+function lifetimeOf({ values }: Buffer, { producers, readers, position }: Analysis) {
+  const at = (node: Node | undefined) => (node ? (position.get(node) as number) : Number.POSITIVE_INFINITY);
+  return {
+    start: Math.min(...values.map((value) => at(producers.get(value)))),
+    end: Math.max(...values.flatMap((value) => (readers.get(value) ?? []).map(at))),
+  };
 }
 
 const ownBuffer = (value: Value): Place => ({

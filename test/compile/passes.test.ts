@@ -318,10 +318,8 @@ describe('planning', () => {
       if (readAfterwards) g.output('z', conv(g.at('again'), x, 8));
       const { layout } = compile(g.build(), { target: abstractTarget, precision: 'float32' });
       const step = layout.steps.find(({ path }) => path === 'conv');
-      const [residual, output] = [step?.inputs[3], step?.outputs[0]].map(
-        (i) => layout.tensors[i as number]?.offset,
-      );
-      return residual === output;
+      const [residual, output] = [step?.inputs[3], step?.outputs[0]].map((i) => layout.tensors[i as number]);
+      return residual?.storage === output?.storage && residual?.offset === output?.offset;
     };
     expect(build(false)).to.equal(true);
     expect(build(true)).to.equal(false);
@@ -349,6 +347,22 @@ describe('planning', () => {
       'output',
       'output',
     ]);
+  });
+
+  it('lends the memory of an output, until it is written, to others of its type', () => {
+    const g = new GraphBuilder();
+    const a = conv(g.at('a'), input(g, 'x', [1, 4, 4, 8]), 8);
+    const b = conv(g.at('b'), a, 8);
+    const wide = conv(g.at('wide'), b, 16);
+    g.output('y', conv(g.at('y'), wide, 8));
+    const { arenaBytes, steps, tensors } = compile(g.build(), {
+      target: abstractTarget,
+      precision: 'float32',
+      algebra: false,
+    }).layout;
+    const storages = steps.map(({ outputs }) => tensors[outputs[0] as number]?.storage);
+    expect(storages).to.deep.equal(['output', 'arena', 'arena', 'output']);
+    expect(arenaBytes).to.equal(4 * 4 * (8 + 16) * 4);
   });
 
   it('names the node that a device cannot run', () => {

@@ -202,7 +202,7 @@ describe('the native addon', () => {
   it('shares one arena among its plans and frees it with the last', async () => {
     const before = device.arenaBytes();
     expect(before).to.be.at.least(program.arenaBytes());
-    const larger = chain(device, { depth: 3, size: 128 });
+    const larger = chain(device, { depth: 3, size: 192 });
     const second = await device.load(larger.compiled.bytes, zeroWeights(device, larger.compiled));
     expect(device.arenaBytes()).to.equal(second.arenaBytes());
     await start();

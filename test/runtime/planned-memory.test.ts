@@ -23,7 +23,7 @@ const networks = { 'ocrnet-hrnet-w48': 176, 'ocrnet-resnet101': 147 } as const;
 const mebibyte = 2 ** 20;
 
 describe('planned memory', () => {
-  for (const threads of [1, 2])
+  for (const threads of [1, 2, 4, 8])
     it(`keeps within what is allowed for context modules, with ${threads} threads`, async () => {
       await using device = await openDevice({ threads });
       for (const [kind, allowed] of Object.entries(modules)) {
