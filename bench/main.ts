@@ -1,9 +1,12 @@
-// `npm run bench -- models [--against onnxruntime] [--json]`, `… train [--json]`: measures this checkout on this machine.
+// `npm run bench -- models [--against onnxruntime] [--json]`, `… train`, `… complexity`, `… scaling`: measures this checkout on
+// this machine.
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { type Precision, precisions } from '../lib/compile/passes/assign-precision.js';
+import { OcrnetError } from '../lib/errors.js';
 import { writeFileAtomic } from '../lib/files.js';
 import { openDevice } from '../lib/runtime/device.js';
+import { addContextCommands } from './contexts/commands.js';
 import { provenance } from './machine.js';
 import { benchModels, type ModelBenchResult } from './models.js';
 import { benchFiles, benchMemory, benchResponsiveness } from './serving.js';
@@ -112,6 +115,8 @@ program
     console.log(flags.json ? JSON.stringify(results, null, 2) : results.map(trainLine).join('\n'));
   });
 
+addContextCommands(program);
+
 const print = (result: unknown) => console.log(JSON.stringify(result, null, 2));
 
 function size(text: string): { height: number; width: number } {
@@ -156,4 +161,11 @@ function trainLine({ model, input, ours, pytorch, ratio, skipped }: TrainBenchRe
   return `${model} ${input}: ${[...parts, skips].filter(Boolean).join('; ')}`;
 }
 
-await program.parseAsync();
+try {
+  await program.parseAsync();
+} catch (error) {
+  // What cannot be done here needs no stack; anything else is a mistake in the benches.
+  if (!(error instanceof OcrnetError)) throw error;
+  console.error(`error: ${error.message}`);
+  process.exitCode = 1;
+}

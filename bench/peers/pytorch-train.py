@@ -12,28 +12,16 @@ and torch.optim.SGD. The first line that goes out describes the peer; each line 
 import argparse
 import json
 import resource
-import struct
 import sys
 import time
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from peer import read_safetensors, say
 
 IGNORE = 255
 LOSS_WEIGHTS = {"logits": 1, "auxiliaryLogits": 0.4}
-
-
-def read_safetensors(path):
-    with open(path, "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        for name, entry in header.items():
-            first, end = entry["data_offsets"]
-            file.seek(8 + length + first)
-            values = np.frombuffer(bytearray(file.read(end - first)), np.float32)
-            yield name, torch.from_numpy(values.reshape(entry["shape"]))
 
 
 def activated(y, attributes):
@@ -153,10 +141,6 @@ def synthetic_batch(batch, height, width, classes):
     labels[words % np.uint32(16) == 0] = IGNORE
     target = torch.from_numpy(labels.astype(np.int64).reshape(batch, height, width))
     return torch.from_numpy(image).permute(0, 3, 1, 2), target
-
-
-def say(message):
-    print(json.dumps(message), flush=True)
 
 
 def main():

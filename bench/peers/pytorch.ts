@@ -1,7 +1,6 @@
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { LineProcess } from '../line-process.js';
 import type { TrainStep, TrainStepResult } from '../train-step.js';
 
 export interface PyTorchPeerOptions {
@@ -33,15 +32,16 @@ export function findPyTorch(): { readonly python: string } | { readonly reason: 
 
 /** A network in training in PyTorch, in its own process, which waits between two steps. */
 export class PyTorchPeer implements TrainStep {
-  readonly #process: ChildProcessWithoutNullStreams;
-  readonly #lines: AsyncIterator<string>;
-  #errors = '';
+  readonly #process: LineProcess;
 
-  private constructor(python: string, options: PyTorchPeerOptions) {
+  private constructor(process: LineProcess) {
+    this.#process = process;
+  }
+
+  static async open(python: string, options: PyTorchPeerOptions): Promise<PyTorchPeer> {
     const { graphFile, weightsFile, batch, height, width, classes, ...rest } = options;
-    const script = fileURLToPath(new URL('pytorch-train.py', import.meta.url));
-    this.#process = spawn(python, [
-      script,
+    const process = new LineProcess('the PyTorch peer', python, [
+      fileURLToPath(new URL('pytorch-train.py', import.meta.url)),
       graphFile,
       weightsFile,
       ...[batch, height, width, classes].map(String),
@@ -49,33 +49,15 @@ export class PyTorchPeer implements TrainStep {
       ...['--align-corners', rest.alignCorners ? '1' : '0'],
       ...['--learning-rate', `${rest.learningRate}`],
     ]);
-    this.#process.stderr.on('data', (text) => {
-      this.#errors += text;
-    });
-    this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
-  }
-
-  static async open(python: string, options: PyTorchPeerOptions): Promise<PyTorchPeer> {
-    const peer = new PyTorchPeer(python, options);
-    await peer.#answer();
-    return peer;
+    await process.answer();
+    return new PyTorchPeer(process);
   }
 
   async step(): Promise<TrainStepResult> {
-    this.#process.stdin.write('step\n');
-    return (await this.#answer()) as TrainStepResult;
+    return await this.#process.ask('step');
   }
 
   async close(): Promise<void> {
-    if (this.#process.exitCode !== null) return;
-    const exited = once(this.#process, 'exit');
-    this.#process.stdin.end();
-    await exited;
-  }
-
-  async #answer(): Promise<unknown> {
-    const { done, value } = await this.#lines.next();
-    if (done) throw new Error(`The PyTorch peer ended: ${this.#errors.trim() || 'it said nothing'}`);
-    return JSON.parse(value);
+    await this.#process.close();
   }
 }

@@ -14,6 +14,7 @@ import { renderReport, writeReport } from '../../lib/report/write-report.js';
 import { expectOcrnetError } from '../support/expect-error.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { evaluationEvent, startEvent, stepEvent } from '../support/training-events.js';
+import { expectWellFormed } from '../support/well-formed.js';
 
 const hostile = "\"><script>alert('&')</script>";
 const names = ['road', hostile, 'car'];
@@ -52,23 +53,6 @@ function exampleReport(): ReportData {
       },
     ],
   };
-}
-
-const voidElements = new Set(['meta', 'img', 'br']);
-
-/** Tags must close what was opened last; attributes must be quoted. */
-function expectWellFormed(page: string): void {
-  const open: string[] = [];
-  const text = page.replace(/^<!DOCTYPE html>/, '').replace(/<style>[^<]*<\/style>/, '');
-  const rest = text.replaceAll(/<(\/?)([a-zA-Z][\w-]*)((?:\s+[\w:-]+="[^"<]*")*)\s*>/g, (_, slash, name) => {
-    if (slash) expect(open.pop(), `</${name}>`).to.equal(name);
-    else if (!voidElements.has(name)) open.push(name);
-    return '';
-  });
-  expect(open).to.deep.equal([]);
-  expect(rest).not.to.match(/[<>]/);
-  expect(rest).not.to.match(/&(?!(amp|lt|gt|quot|#39);)/);
-  expect(rest).not.to.match(/undefined|NaN|\[object/);
 }
 
 describe('an explanation', () => {

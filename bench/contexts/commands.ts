@@ -1,0 +1,171 @@
+import { access, constants } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Precision, precisions } from '../../lib/compile/passes/assign-precision.js';
+import { OcrnetError } from '../../lib/errors.js';
+import { notWritten, writeFileAtomic } from '../../lib/files.js';
+import { type DeviceName, describeMachine, openDevice } from '../../lib/runtime/device.js';
+import { provenance } from '../machine.js';
+import { parseCount, parseSize } from '../options.js';
+import { findPyTorch } from '../peers/pytorch.js';
+import type { About } from './about.js';
+import { complexityPicture } from './complexity-picture.js';
+import { complexityMarkdown } from './complexity-table.js';
+import { type ModuleResult, measureModule } from './measure.js';
+import { type ContextModule, contextModules, paperSize } from './modules.js';
+import { measureScaling, type ScalingResult } from './scaling.js';
+import { scalingPicture } from './scaling-picture.js';
+import { scalingMarkdown } from './scaling-table.js';
+
+/** On which a contender's memory and time can be measured. */
+const devices: readonly DeviceName[] = ['cpu'];
+
+interface CommonFlags {
+  readonly modules: readonly ContextModule[];
+  readonly channels: number;
+  readonly classes: number;
+  readonly device: DeviceName;
+  readonly precision: Precision;
+  readonly plain?: boolean;
+  readonly against?: 'pytorch';
+  readonly threads: number;
+  readonly runs: number;
+  readonly json?: true;
+  readonly out?: string;
+}
+
+interface ComplexityFlags extends CommonFlags {
+  readonly size: { readonly height: number; readonly width: number };
+}
+
+interface ScalingFlags extends CommonFlags {
+  readonly sizes: readonly number[];
+  /** Seconds. */
+  readonly limit: number;
+}
+
+/** Declares `complexity` and `scaling`. */
+export function addContextCommands(program: Command): void {
+  const { height, width } = paperSize;
+  common(program.command('complexity'), 7, 'print JSON: a list of {module, parameters, …, paper}')
+    .description("measures each context module beside the paper's Table 4")
+    .addOption(
+      new Option('--size <HxW>', 'of the features, in pixels')
+        .argParser(parseSize)
+        .default({ height, width }, `${height}x${width}`),
+    )
+    .action(complexity);
+  common(program.command('scaling'), 3, 'print JSON: a list of {module, points, exponents, skipped}')
+    .description('measures how time and memory of each context module grow with the features')
+    .addOption(
+      new Option('--sizes <sides>', 'of square features, in pixels')
+        .argParser(parseSides)
+        .default([32, 64, 128, 256, 512], '32,64,128,256,512'),
+    )
+    .option('--limit <seconds>', 'where one run takes longer, no larger size is tried', parseCount, 120)
+    .action(scaling);
+}
+
+function common(command: Command, runs: number, json: string): Command {
+  return command
+    .addOption(
+      new Option('--modules <kinds>', 'with commas between them')
+        .argParser(parseModules)
+        .default(contextModules, contextModules.map(({ kind }) => kind).join(',')),
+    )
+    .option('--channels <count>', 'of the features', parseCount, paperSize.channels)
+    .option('--classes <count>', "K, of OCR's regions", parseCount, paperSize.classes)
+    .addOption(new Option('--device <name>', 'where ours runs').choices(devices).default('cpu'))
+    .addOption(new Option('--precision <type>', 'of activations').choices(precisions).default('float32'))
+    .option('--plain', "only without the compiler's algebra")
+    .addOption(new Option('--against <peer>', 'also time this peer, in turn with ours').choices(['pytorch']))
+    .option('--threads <count>', 'threads of both', parseCount, availableParallelism())
+    .option('--runs <count>', 'counted runs of each', parseCount, runs)
+    .option('--json', json)
+    .option('--out <file>', 'also write FILE with machine, commit and date, and beside it .md and .svg');
+}
+
+export function parseModules(text: string): ContextModule[] {
+  return text.split(',').map((kind) => {
+    const found = contextModules.find((module) => module.kind === kind);
+    if (found) return found;
+    const kinds = contextModules.map((module) => module.kind).join(', ');
+    throw new InvalidArgumentError(`Expected some of ${kinds}, with commas between them.`);
+  });
+}
+
+/** Ascending, each once. */
+export function parseSides(text: string): number[] {
+  return [...new Set(text.split(',').map(parseCount))].sort((a, b) => a - b);
+}
+
+async function complexity(flags: ComplexityFlags): Promise<void> {
+  const options = await commonOptions(flags);
+  const { channels, classes } = flags;
+  const size = { batch: 1, ...flags.size, channels, classes };
+  const results: ModuleResult[] = [];
+  for (const module of flags.modules) {
+    note(`${module.name} …`);
+    results.push(await measureModule(module, { ...options, size, form: flags.plain ? 'plain' : 'both' }));
+  }
+  const about = aboutOf(flags);
+  await report(flags, results, complexityMarkdown(results, about), complexityPicture(results, about));
+}
+
+async function scaling(flags: ScalingFlags): Promise<void> {
+  const options = await commonOptions(flags);
+  const { sizes: sides, channels, classes, limit } = flags;
+  const limitMs = 1000 * limit;
+  const results: ScalingResult[] = [];
+  for (const module of flags.modules)
+    results.push(
+      await measureScaling(module, {
+        ...options,
+        form: flags.plain ? 'plain' : 'algebra',
+        ...{ sides, channels, classes, limitMs },
+        onSide: (side) => note(`${module.name} ${side}² …`),
+      }),
+    );
+  const about = { ...aboutOf(flags), limitMs };
+  await report(flags, results, scalingMarkdown(results, about), scalingPicture(results, about));
+}
+
+/** Says before anything is measured what cannot be: a precision, a peer that is not there, a file that cannot be written. */
+async function commonOptions({ device, precision, threads, runs, against, out }: CommonFlags) {
+  await using opened = await openDevice({ device, threads });
+  if (!opened.supports(precision))
+    throw new OcrnetError('UNSUPPORTED', `This machine has no ${precision} arithmetic`);
+  const found = against === 'pytorch' ? findPyTorch() : undefined;
+  if (found && 'reason' in found) throw new OcrnetError('UNSUPPORTED', found.reason);
+  if (out !== undefined)
+    await access(dirname(out), constants.W_OK).catch((error) => {
+      throw notWritten(out, error);
+    });
+  return { device, precision, threads, runs, python: found?.python };
+}
+
+const aboutOf = ({ device, precision, threads, runs, plain = false }: CommonFlags): About => ({
+  machine: describeMachine().cpuModel,
+  ...{ device, precision, threads, runs, plain },
+});
+
+async function report(
+  flags: CommonFlags,
+  results: unknown,
+  markdown: string,
+  picture: string,
+): Promise<void> {
+  const { modules: _, out, json, ...options } = flags;
+  if (out !== undefined) {
+    const base = out.replace(/\.json$/, '');
+    const written = { ...provenance(), options, results };
+    await writeFileAtomic(`${base}.json`, `${JSON.stringify(written, null, 2)}\n`);
+    await writeFileAtomic(`${base}.md`, markdown);
+    await writeFileAtomic(`${base}.svg`, picture);
+  }
+  console.log(json ? JSON.stringify(results, null, 2) : markdown.trimEnd());
+}
+
+/** Progress, beside what programs read. */
+const note = (text: string) => process.stderr.write(`${text}\n`);
