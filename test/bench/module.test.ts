@@ -32,12 +32,12 @@ describe('a context module in the bench', () => {
   it('grows up to the size whose run takes too long', async () => {
     const sides: number[] = [];
     const result = await measureScaling(module, {
-      ...{ ...common, form: 'algebra', sides: [8, 512], channels: 16, classes: 3, limitMs: 1000 },
+      ...{ ...common, form: 'algebra', sides: [8, 768], channels: 16, classes: 3, limitMs: 5000 },
       onSide: (side) => sides.push(side),
     });
-    expect(sides).to.deep.equal([8, 512]);
+    expect(sides).to.deep.equal([8, 768]);
     expect(result.points.map(({ side }) => side)).to.deep.equal([8]);
-    expect(result.skipped).to.deep.equal(['512² and more: our side took longer than 1 s']);
+    expect(result.skipped).to.deep.equal(['768² and more: our side took longer than 5 s']);
     expect(result.exponents).to.deep.equal({ ours: {} });
   });
 
