@@ -52,7 +52,11 @@ export interface ScalingResult {
 }
 
 /** Measures one module at each size up to the first that takes too long or too much. What did not run is not guessed. */
-export async function measureScaling(module: ContextModule, options: ScalingOptions): Promise<ScalingResult> {
+export async function measureScaling(
+  module: ContextModule,
+  options: ScalingOptions,
+  measure = measureModule,
+): Promise<ScalingResult> {
   const { sides, channels, classes, onSide, ...rest } = options;
   const points: ScalingPoint[] = [];
   const skipped: string[] = [];
@@ -61,7 +65,7 @@ export async function measureScaling(module: ContextModule, options: ScalingOpti
     onSide?.(side);
     const size = { batch: 1, height: side, width: side, channels, classes };
     try {
-      const result = await measureModule(module, { ...rest, python, size });
+      const result = await measure(module, { ...rest, python, size });
       points.push(pointOf(side, result));
       if (result.skipped === undefined) continue;
       skipped.push(`${side}² and more in PyTorch: ${result.skipped}`);

@@ -4,18 +4,16 @@ import { parseModules, parseSides } from '../../bench/contexts/commands.js';
 import { measureModule, relativeDistance } from '../../bench/contexts/measure.js';
 import { contextModules } from '../../bench/contexts/modules.js';
 import { forgetPeak, residentMemory } from '../../bench/contexts/process-memory.js';
-import { measureScaling } from '../../bench/contexts/scaling.js';
 import { syntheticInput } from '../../bench/contexts/synthetic.js';
 import { parseCount, parseSize } from '../../bench/options.js';
 
 const module = contextModules.find(({ kind }) => kind === 'ocr') as (typeof contextModules)[0];
-const common = { precision: 'float32', device: 'cpu', threads: 1, runs: 1 } as const;
 
 describe('a context module in the bench', () => {
   it('is measured in a process of its own, as planned', async () => {
     const size = { batch: 1, height: 96, width: 96, channels: 64, classes: 5 };
     const { plannedBytes, measuredBytes, residentBytes, ...result } = await measureModule(module, {
-      ...common,
+      ...{ precision: 'float32', device: 'cpu', threads: 1, runs: 1 },
       size,
       form: 'plain',
     });
@@ -27,18 +25,6 @@ describe('a context module in the bench', () => {
     expect(measuredBytes / plannedBytes).to.be.within(0.95, 1.05);
     expect(residentBytes).to.be.greaterThan(measuredBytes);
     expect(result).not.to.have.any.keys('plain', 'pytorch', 'skipped');
-  });
-
-  it('grows up to the size whose run takes too long', async () => {
-    const sides: number[] = [];
-    const result = await measureScaling(module, {
-      ...{ ...common, form: 'algebra', sides: [8, 768], channels: 16, classes: 3, limitMs: 5000 },
-      onSide: (side) => sides.push(side),
-    });
-    expect(sides).to.deep.equal([8, 768]);
-    expect(result.points.map(({ side }) => side)).to.deep.equal([8]);
-    expect(result.skipped).to.deep.equal(['768² and more: our side took longer than 5 s']);
-    expect(result.exponents).to.deep.equal({ ours: {} });
   });
 
   it('reads noise that both sides make with the same bits', () => {

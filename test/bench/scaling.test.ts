@@ -1,8 +1,12 @@
 import { expect } from 'chai';
-import type { ScalingAbout, ScalingResult } from '../../bench/contexts/scaling.js';
+import type { ModuleResult } from '../../bench/contexts/measure.js';
+import { contextModules } from '../../bench/contexts/modules.js';
+import { measureScaling, type ScalingAbout, type ScalingResult } from '../../bench/contexts/scaling.js';
 import { scalingPicture } from '../../bench/contexts/scaling-picture.js';
 import { scalingMarkdown } from '../../bench/contexts/scaling-table.js';
-import { exampleAbout } from '../support/bench-results.js';
+import { OcrnetError } from '../../lib/errors.js';
+import type { ModuleSize } from '../../lib/models/contexts/index.js';
+import { exampleAbout, exampleResults } from '../support/bench-results.js';
 import { expectWellFormed } from '../support/well-formed.js';
 
 const about: ScalingAbout = { ...exampleAbout, limitMs: 120_000 };
@@ -33,6 +37,59 @@ const results: readonly ScalingResult[] = [
     skipped: ['64² and more: our side took longer than 120 s'],
   },
 ];
+
+describe('scaling', () => {
+  const [ppm] = exampleResults() as [ModuleResult];
+  const measure = async (sides: readonly number[], of: (size: ModuleSize, python?: string) => ModuleResult) =>
+    await measureScaling(
+      contextModules[0] as (typeof contextModules)[0],
+      {
+        ...{ precision: 'float32', device: 'cpu', threads: 1, runs: 1, form: 'algebra', python: 'python' },
+        ...{ sides, channels: 16, classes: 3, limitMs: 1000 },
+      },
+      async (_, { size, python }) => of(size, python),
+    );
+
+  it('is measured up to the size whose run takes too long', async () => {
+    const seen: number[] = [];
+    const { points, exponents, skipped } = await measure([8, 16, 32, 64], ({ height, width, channels }) => {
+      expect([width, channels]).to.deep.equal([height, 16]);
+      seen.push(height);
+      if (height === 32) throw new OcrnetError('ABORTED', 'our side took longer than 1 s');
+      return { ...ppm, medianMs: height ** 4, measuredBytes: height ** 2 };
+    });
+    expect(seen).to.deep.equal([8, 16, 32]);
+    expect(points.map(({ pixels, medianMs }) => [pixels, medianMs])).to.deep.equal([
+      [64, 4096],
+      [256, 65536],
+    ]);
+    expect(exponents.ours.time?.exponent).to.be.closeTo(2, 1e-12);
+    expect(exponents.ours.memory?.exponent).to.be.closeTo(1, 1e-12);
+    expect(skipped).to.deep.equal(['32² and more: our side took longer than 1 s']);
+  });
+
+  it('goes on without the peer where that cannot follow', async () => {
+    const { points, exponents, skipped } = await measure([8, 16, 32], ({ height }, python) => {
+      const { pytorch: _, ...ours } = ppm;
+      if (height === 8) return ppm;
+      expect(python).to.equal(height === 16 ? 'python' : undefined);
+      return height === 16 ? { ...ours, skipped: 'no memory' } : ours;
+    });
+    expect(points.map(({ pytorch }) => pytorch?.medianMs)).to.deep.equal([1000, undefined, undefined]);
+    expect(exponents).to.have.keys('ours', 'pytorch');
+    expect(skipped).to.deep.equal(['16² and more in PyTorch: no memory']);
+  });
+
+  it('hides no mistake', async () => {
+    let thrown: unknown;
+    await measure([8], () => {
+      throw new TypeError('a mistake');
+    }).catch((error) => {
+      thrown = error;
+    });
+    expect(thrown).to.be.instanceOf(TypeError);
+  });
+});
 
 describe('the table of scaling', () => {
   it('has a column a size, dashes for what did not run, and the reasons', () => {
