@@ -59,7 +59,7 @@ def refuse_what_does_not_fit():
     """A map of all pixels to all pixels may take more than there is: an error is better than the end of the machine."""
     with open("/proc/self/statm") as file:
         used = int(file.read().split()[0]) * resource.getpagesize()
-    limit = used + int(0.85 * available())
+    limit = used + int(0.75 * available())
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
