@@ -5,7 +5,7 @@ import { formatExponent, type PowerLaw, type Sample } from '../power-law.js';
 import { whereabouts } from './about.js';
 import type { Measured, ScalingAbout, ScalingResult } from './scaling.js';
 
-const [width, margin, axisRoom, gap, top, plotHeight, between] = [1320, 48, 64, 14, 178, 216, 98];
+const [width, margin, axisRoom, gap, top, plotHeight, between] = [1320, 48, 72, 14, 178, 216, 98];
 const footer = 96;
 
 /** A quantity, drawn in one row of small charts. */
