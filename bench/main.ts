@@ -9,12 +9,18 @@ import { openDevice } from '../lib/runtime/device.js';
 import { addContextCommands } from './contexts/commands.js';
 import { provenance } from './machine.js';
 import { benchModels, type ModelBenchResult } from './models.js';
+import { sizeOption } from './options.js';
 import { benchFiles, benchMemory, benchResponsiveness } from './serving.js';
 import { benchTrain, type TrainBenchResult, type TrainSideResult } from './train.js';
 
+interface Size {
+  readonly height: number;
+  readonly width: number;
+}
+
 interface ModelsFlags {
   readonly model: string[];
-  readonly input: string;
+  readonly input: Size;
   readonly precision?: Precision;
   readonly against?: string;
   readonly threads: number;
@@ -38,7 +44,7 @@ program
   .command('models')
   .description('times whole networks, from picture bytes to logits')
   .option('--model <names...>', 'networks', ['ocrnet-hrnet-w48', 'ocrnet-resnet101'])
-  .option('--input <HxW>', 'size of the picture', '512x1024')
+  .addOption(sizeOption('--input <HxW>', 'size of the picture', '512x1024'))
   .addOption(
     new Option('--precision <type>', 'only this one; by default all that the processor has').choices(
       precisions,
@@ -54,7 +60,7 @@ program
   .action(async (flags: ModelsFlags) => {
     const results = await benchModels({
       models: flags.model,
-      ...size(flags.input),
+      ...flags.input,
       precisions: flags.precision ? [flags.precision] : await supportedPrecisions(),
       against: flags.against === 'onnxruntime',
       threads: flags.threads,
@@ -69,32 +75,32 @@ program
   .command('responsiveness')
   .description('delays of the event loop while a network runs on all threads')
   .option('--model <name>', 'network', 'ocrnet-hrnet-w48')
-  .option('--input <HxW>', 'size of the picture', '512x1024')
+  .addOption(sizeOption('--input <HxW>', 'size of the picture', '512x1024'))
   .option('--runs <count>', 'runs', Number, 10)
-  .action(async (flags: { model: string; input: string; runs: number }) => {
-    print(await benchResponsiveness(flags.model, { ...size(flags.input), runs: flags.runs }));
+  .action(async (flags: { model: string; input: Size; runs: number }) => {
+    print(await benchResponsiveness(flags.model, { ...flags.input, runs: flags.runs }));
   });
 
 program
   .command('memory')
   .description('resident memory over many segmentations, and the arena that they used')
   .option('--model <name>', 'network', 'ocrnet-hrnet-w48')
-  .option('--input <HxW>', 'size of the picture', '512x1024')
+  .addOption(sizeOption('--input <HxW>', 'size of the picture', '512x1024'))
   .option('--count <count>', 'segmentations', Number, 10)
-  .action(async (flags: { model: string; input: string; count: number }) => {
-    print(await benchMemory(flags.model, { ...size(flags.input), count: flags.count }));
+  .action(async (flags: { model: string; input: Size; count: number }) => {
+    print(await benchMemory(flags.model, { ...flags.input, count: flags.count }));
   });
 
 program
   .command('files')
   .description('from a picture file to label PNG and overlay, against the network alone')
   .option('--model <name>', 'network', 'ocrnet-hrnet-w48')
-  .option('--input <HxW>', 'size of the picture', '1024x2048')
+  .addOption(sizeOption('--input <HxW>', 'size of the picture', '1024x2048'))
   .addOption(new Option('--precision <type>', 'of activations').choices(precisions).default('float32'))
   .option('--runs <count>', 'runs', Number, 5)
-  .action(async (flags: { model: string; input: string; runs: number; precision: Precision }) => {
+  .action(async (flags: { model: string; input: Size; runs: number; precision: Precision }) => {
     const { precision, runs } = flags;
-    print(await benchFiles(flags.model, { ...size(flags.input), runs, precision }));
+    print(await benchFiles(flags.model, { ...flags.input, runs, precision }));
   });
 
 program
@@ -118,11 +124,6 @@ program
 addContextCommands(program);
 
 const print = (result: unknown) => console.log(JSON.stringify(result, null, 2));
-
-function size(text: string): { height: number; width: number } {
-  const [height = 0, width = 0] = text.split('x').map(Number);
-  return { height, width };
-}
 
 async function supportedPrecisions(): Promise<readonly Precision[]> {
   await using device = await openDevice();

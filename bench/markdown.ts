@@ -12,9 +12,3 @@ export function mebibytes(bytes: number): string {
   const value = bytes / 2 ** 20;
   return value.toFixed(value < 10 ? 1 : 0);
 }
-
-/** "9.5 ms", "250 ms", "1.25 s", "25.0 s", "250 s". */
-export function milliseconds(ms: number): string {
-  if (ms < 1000) return `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
-  return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : ms < 100_000 ? 1 : 0)} s`;
-}

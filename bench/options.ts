@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 
 /** @throws InvalidArgumentError */
 export function parseCount(text: string): number {
@@ -17,3 +17,7 @@ export function parseSize(text: string): { height: number; width: number } {
   const [height, width] = match.slice(1).map(Number) as [number, number];
   return { height, width };
 }
+
+/** `--input <HxW>` and the like, with a default that is told as it is written. */
+export const sizeOption = (flags: string, description: string, text: string): Option =>
+  new Option(flags, description).argParser(parseSize).default(parseSize(text), text);

@@ -12,6 +12,7 @@ import { openDevice } from '../lib/runtime/device.js';
 import { TrainingProgram } from '../lib/train/training-program.js';
 import { describeGraph } from './describe-graph.js';
 import { type Contender, interleave } from './interleave.js';
+import { noise } from './noise.js';
 import { findPyTorch, PyTorchPeer } from './peers/pytorch.js';
 import type { TrainStep, TrainStepResult } from './train-step.js';
 
@@ -201,12 +202,4 @@ export function trainingBatch(
     return word % 16 === 0 ? 255 : (word >>> 8) % classes;
   });
   return { image, labels };
-}
-
-/** Word i of a Weyl sequence through MurmurHash3's finaliser. */
-function noise(i: number, start: number): number {
-  let x = (Math.imul(i, 0x9e3779b9) + start) | 0;
-  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
-  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-  return (x ^ (x >>> 16)) >>> 0;
 }

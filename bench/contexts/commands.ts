@@ -7,7 +7,7 @@ import { OcrnetError } from '../../lib/errors.js';
 import { notWritten, writeFileAtomic } from '../../lib/files.js';
 import { type DeviceName, describeMachine, openDevice } from '../../lib/runtime/device.js';
 import { provenance } from '../machine.js';
-import { parseCount, parseSize } from '../options.js';
+import { parseCount, sizeOption } from '../options.js';
 import { findPyTorch } from '../peers/pytorch.js';
 import type { About } from './about.js';
 import { complexityPicture } from './complexity-picture.js';
@@ -50,11 +50,7 @@ export function addContextCommands(program: Command): void {
   const { height, width } = paperSize;
   common(program.command('complexity'), 7, 'print JSON: a list of {module, parameters, …, paper}')
     .description("measures each context module beside the paper's Table 4")
-    .addOption(
-      new Option('--size <HxW>', 'of the features, in pixels')
-        .argParser(parseSize)
-        .default({ height, width }, `${height}x${width}`),
-    )
+    .addOption(sizeOption('--size <HxW>', 'of the features, in pixels', `${height}x${width}`))
     .action(complexity);
   common(program.command('scaling'), 3, 'print JSON: a list of {module, points, exponents, skipped}')
     .description('measures how time and memory of each context module grow with the features')
@@ -104,31 +100,39 @@ async function complexity(flags: ComplexityFlags): Promise<void> {
   const options = await commonOptions(flags);
   const { channels, classes } = flags;
   const size = { batch: 1, ...flags.size, channels, classes };
-  const results: ModuleResult[] = [];
-  for (const module of flags.modules) {
-    note(`${module.name} …`);
-    results.push(await measureModule(module, { ...options, size, form: flags.plain ? 'plain' : 'both' }));
-  }
   const about = aboutOf(flags);
-  await report(flags, results, complexityMarkdown(results, about), complexityPicture(results, about));
+  await report(
+    flags,
+    (module) => {
+      note(`${module.name} …`);
+      return measureModule(module, { ...options, size, form: flags.plain ? 'plain' : 'both' });
+    },
+    {
+      markdown: (results: readonly ModuleResult[]) => complexityMarkdown(results, about),
+      picture: (results) => complexityPicture(results, about),
+    },
+  );
 }
 
 async function scaling(flags: ScalingFlags): Promise<void> {
   const options = await commonOptions(flags);
   const { sizes: sides, channels, classes, limit } = flags;
   const limitMs = 1000 * limit;
-  const results: ScalingResult[] = [];
-  for (const module of flags.modules)
-    results.push(
-      await measureScaling(module, {
+  const about = { ...aboutOf(flags), limitMs };
+  await report(
+    flags,
+    (module) =>
+      measureScaling(module, {
         ...options,
         form: flags.plain ? 'plain' : 'algebra',
         ...{ sides, channels, classes, limitMs },
         onSide: (side) => note(`${module.name} ${side}² …`),
       }),
-    );
-  const about = { ...aboutOf(flags), limitMs };
-  await report(flags, results, scalingMarkdown(results, about), scalingPicture(results, about));
+    {
+      markdown: (results: readonly ScalingResult[]) => scalingMarkdown(results, about),
+      picture: (results) => scalingPicture(results, about),
+    },
+  );
 }
 
 /** Says before anything is measured what cannot be: a precision, a peer that is not there, a file that cannot be written. */
@@ -150,21 +154,28 @@ const aboutOf = ({ device, precision, threads, runs, plain = false }: CommonFlag
   ...{ device, precision, threads, runs, plain },
 });
 
-async function report(
-  flags: CommonFlags,
-  results: unknown,
-  markdown: string,
-  picture: string,
+interface Forms<Result> {
+  readonly markdown: (results: readonly Result[]) => string;
+  readonly picture: (results: readonly Result[]) => string;
+}
+
+/** Measures module after module. The files are written after each, so that an end before the last loses none of them. */
+async function report<Result>(
+  { modules, out, json, ...options }: CommonFlags,
+  measure: (module: ContextModule) => Promise<Result>,
+  { markdown, picture }: Forms<Result>,
 ): Promise<void> {
-  const { modules: _, out, json, ...options } = flags;
-  if (out !== undefined) {
+  const results: Result[] = [];
+  const about = provenance();
+  for (const module of modules) {
+    results.push(await measure(module));
+    if (out === undefined) continue;
     const base = out.replace(/\.json$/, '');
-    const written = { ...provenance(), options, results };
-    await writeFileAtomic(`${base}.json`, `${JSON.stringify(written, null, 2)}\n`);
-    await writeFileAtomic(`${base}.md`, markdown);
-    await writeFileAtomic(`${base}.svg`, picture);
+    await writeFileAtomic(`${base}.json`, `${JSON.stringify({ ...about, options, results }, null, 2)}\n`);
+    await writeFileAtomic(`${base}.md`, markdown(results));
+    await writeFileAtomic(`${base}.svg`, picture(results));
   }
-  console.log(json ? JSON.stringify(results, null, 2) : markdown.trimEnd());
+  console.log(json ? JSON.stringify(results, null, 2) : markdown(results).trimEnd());
 }
 
 /** Progress, beside what programs read. */

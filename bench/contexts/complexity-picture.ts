@@ -1,6 +1,7 @@
 import { type Axis, axisOver, formatTick } from '../../lib/report/axis.js';
 import { type Html, html } from '../../lib/report/html.js';
-import { mebibytes, milliseconds } from '../markdown.js';
+import { formatMs } from '../../lib/terminal/format.js';
+import { mebibytes } from '../markdown.js';
 import { bar, diamond, fixed, label, legend, rule, svg, timeTick } from '../picture.js';
 import { type About, whereabouts } from './about.js';
 import type { ModuleResult } from './measure.js';
@@ -32,7 +33,7 @@ const columns: readonly Column[] = [
     plain: ({ plain }) => plain?.medianMs,
     peer: ({ pytorch }) => pytorch?.medianMs,
     paper: ({ paper }) => paper.ms,
-    format: milliseconds,
+    format: formatMs,
     formatTick: timeTick,
     paperRemark: ' on its GPU',
     ofMachine: true,

@@ -1,4 +1,5 @@
-import { list, markdownTable, mebibytes, milliseconds } from '../markdown.js';
+import { formatMs } from '../../lib/terminal/format.js';
+import { list, markdownTable, mebibytes } from '../markdown.js';
 import { type About, whereabouts } from './about.js';
 import type { FormResult, ModuleResult, PyTorchResult } from './measure.js';
 import { contextModules, formatInput, paperSize, unreproducible } from './modules.js';
@@ -56,17 +57,17 @@ function columns(withPeer: boolean): Column[] {
     { title: 'measured', cell: ({ form }) => mebibytes(form.measuredBytes), ofForm: true },
     ...(withPeer ? [ofPeer('PyTorch', ({ measuredBytes }) => mebibytes(measuredBytes))] : []),
     { title: 'paper', cell: ({ result }) => mebibytes(result.paper.memoryBytes) },
-    { title: 'time', cell: ({ form }) => milliseconds(form.medianMs), ofForm: true },
+    { title: 'time', cell: ({ form }) => formatMs(form.medianMs), ofForm: true },
     ...(withPeer
       ? [
-          ofPeer('PyTorch', ({ medianMs }) => milliseconds(medianMs)),
+          ofPeer('PyTorch', ({ medianMs }) => formatMs(medianMs)),
           {
             ...ofPeer('ratio', ({ medianMs }, { form }) => `${(medianMs / form.medianMs).toFixed(2)}×`),
             ofForm: true as const,
           },
         ]
       : []),
-    { title: 'paper', cell: ({ result }) => milliseconds(result.paper.ms) },
+    { title: 'paper', cell: ({ result }) => formatMs(result.paper.ms) },
   ];
 }
 
@@ -105,7 +106,7 @@ const plainTimes = (results: readonly ModuleResult[]) =>
 function rankings(results: readonly ModuleResult[]): string[] {
   const ranked = (name: string, entries: readonly Timed[]) => {
     const sorted = entries.toSorted((a, b) => a.ms - b.ms);
-    return `${name}: ${sorted.map(({ module, ms }) => `${module} ${milliseconds(ms)}`).join(' < ')}`;
+    return `${name}: ${sorted.map(({ module, ms }) => `${module} ${formatMs(ms)}`).join(' < ')}`;
   };
   const pytorch = timed(results, (result) => result.pytorch?.medianMs);
   return [

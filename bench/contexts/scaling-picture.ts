@@ -1,5 +1,6 @@
 import { type Html, html } from '../../lib/report/html.js';
-import { mebibytes, milliseconds } from '../markdown.js';
+import { formatMs } from '../../lib/terminal/format.js';
+import { mebibytes } from '../markdown.js';
 import { bar, fixed, label, legend, rule, svg, timeTick } from '../picture.js';
 import { formatExponent, type PowerLaw, type Sample } from '../power-law.js';
 import { whereabouts } from './about.js';
@@ -23,7 +24,7 @@ const rows: readonly Row[] = [
     title: 'Time',
     quantity: 'time',
     of: ({ medianMs }) => medianMs,
-    format: milliseconds,
+    format: formatMs,
     formatTick: timeTick,
   },
   {

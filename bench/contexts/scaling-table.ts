@@ -1,4 +1,5 @@
-import { list, markdownTable, mebibytes, milliseconds } from '../markdown.js';
+import { formatMs } from '../../lib/terminal/format.js';
+import { list, markdownTable, mebibytes } from '../markdown.js';
 import { formatExponent, type PowerLaw } from '../power-law.js';
 import { whereabouts } from './about.js';
 import type { Growth, Measured, ScalingAbout, ScalingResult } from './scaling.js';
@@ -12,7 +13,7 @@ export function scalingMarkdown(results: readonly ScalingResult[], about: Scalin
     '# How context modules grow with their input',
     `Square features of ${channels} channels, ${whereabouts(about)}${peer}. Medians of ${about.runs} ` +
       `${about.runs === 1 ? 'run' : 'runs'}. Where one run takes longer than ${about.limitMs / 1000} s, no larger size is tried.`,
-    `**Time**\n\n${table(results, 'time', ({ medianMs }) => milliseconds(medianMs))}`,
+    `**Time**\n\n${table(results, 'time', ({ medianMs }) => formatMs(medianMs))}`,
     `**Memory beyond the input, MiB**\n\n${table(results, 'memory', ({ measuredBytes }) => mebibytes(measuredBytes))}`,
     ...(skipped.length > 0 ? [`**Not run**\n\n${list(skipped)}`] : []),
     'An exponent is that of the number of pixels, fitted to the upper half of the sizes that ran by least squares of the ' +

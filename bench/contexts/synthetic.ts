@@ -1,17 +1,11 @@
 import type { ReadParameter } from '../../lib/checkpoint/weights.js';
 import { initialiser } from '../../lib/nn/initialise.js';
+import { noise } from '../noise.js';
 
 /** Numbers in [−1, 1) that bench/peers/pytorch-module.py makes with the same bits: input `index` of a module. */
 export function syntheticInput(length: number, index: number): Float32Array {
   const values = new Float32Array(length);
-  for (let i = 0; i < length; i++) {
-    // Word i of a Weyl sequence through MurmurHash3's finaliser.
-    let x = (Math.imul(i, 0x9e3779b9) + index) | 0;
-    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
-    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-    x ^= x >>> 16;
-    values[i] = (x >>> 8) * 2 ** -23 - 1;
-  }
+  for (let i = 0; i < length; i++) values[i] = (noise(i, index) >>> 8) * 2 ** -23 - 1;
   return values;
 }
 

@@ -1,4 +1,4 @@
-"""What the peers in Python have in common: how they read weights, and how they talk with bench/line-process.ts."""
+"""What the peers in Python have in common: weights, noise, and how they talk with bench/line-process.ts."""
 
 import json
 import struct
@@ -17,6 +17,17 @@ def read_safetensors(path):
             file.seek(8 + length + first)
             values = np.frombuffer(bytearray(file.read(end - first)), np.float32)
             yield name, torch.from_numpy(values.reshape(entry["shape"]))
+
+
+def noise(first, end, start):
+    """Words `first` to `end` of a sequence of bench/noise.ts."""
+    x = np.arange(first, end, dtype=np.uint32) * np.uint32(0x9E3779B9) + np.uint32(start)
+    x ^= x >> np.uint32(16)
+    x *= np.uint32(0x85EBCA6B)
+    x ^= x >> np.uint32(13)
+    x *= np.uint32(0xC2B2AE35)
+    x ^= x >> np.uint32(16)
+    return x
 
 
 def say(message):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from peer import read_safetensors, say
+from peer import noise, read_safetensors, say
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "test" / "golden"))
 from contexts import module  # noqa: E402
@@ -27,15 +27,9 @@ def synthetic_input(shape, index):
     n, c, h, w = shape
     values = np.empty(n * h * w * c, np.float32)
     piece = 1 << 20
-    for start in range(0, values.size, piece):
-        x = np.arange(start, min(start + piece, values.size), dtype=np.uint32)
-        x = x * np.uint32(0x9E3779B9) + np.uint32(index)
-        x ^= x >> np.uint32(16)
-        x *= np.uint32(0x85EBCA6B)
-        x ^= x >> np.uint32(13)
-        x *= np.uint32(0xC2B2AE35)
-        x ^= x >> np.uint32(16)
-        values[start : start + piece] = (x >> np.uint32(8)).astype(np.float32) * np.float32(2**-23) - 1
+    for first in range(0, values.size, piece):
+        words = noise(first, min(first + piece, values.size), index) >> np.uint32(8)
+        values[first : first + piece] = words.astype(np.float32) * np.float32(2**-23) - 1
     return torch.from_numpy(values.reshape(n, h, w, c)).permute(0, 3, 1, 2)
 
 

@@ -18,7 +18,7 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
-from peer import read_safetensors, say
+from peer import noise, read_safetensors, say
 
 IGNORE = 255
 LOSS_WEIGHTS = {"logits": 1, "auxiliaryLogits": 0.4}
@@ -126,17 +126,8 @@ def synthetic_batch(batch, height, width, classes):
     """Pictures and labels that bench/train.ts makes with the same bits, one pixel in sixteen ignored."""
     count = batch * height * width
 
-    def noise(length, start):
-        # The high bytes of a Weyl sequence through MurmurHash3's finaliser.
-        x = np.arange(length, dtype=np.uint32) * np.uint32(0x9E3779B9) + np.uint32(start)
-        x ^= x >> np.uint32(16)
-        x *= np.uint32(0x85EBCA6B)
-        x ^= x >> np.uint32(13)
-        x *= np.uint32(0xC2B2AE35)
-        return x ^ (x >> np.uint32(16))
-
-    image = (noise(count * 3, 1) >> np.uint32(24)).astype(np.float32).reshape(batch, height, width, 3)
-    words = noise(count, 2)
+    image = (noise(0, count * 3, 1) >> np.uint32(24)).astype(np.float32).reshape(batch, height, width, 3)
+    words = noise(0, count, 2)
     labels = (words >> np.uint32(8)) % np.uint32(classes)
     labels[words % np.uint32(16) == 0] = IGNORE
     target = torch.from_numpy(labels.astype(np.int64).reshape(batch, height, width))

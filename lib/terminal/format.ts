@@ -8,8 +8,11 @@ export const formatMillions = (count: number): string => `${(count / 1e6).toFixe
 
 export const formatGigaflops = (flops: number): string => `${(flops / 1e9).toFixed(2)}`;
 
-export const formatMs = (ms: number): string =>
-  ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(2)} s`;
+/** In about three digits: `9.5 ms`, `250 ms`, `1.25 s`, `25.0 s`, `250 s`. */
+export function formatMs(ms: number): string {
+  if (ms < 1000) return `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
+  return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : ms < 100_000 ? 1 : 0)} s`;
+}
 
 export const formatShare = (share: number): string => `${(share * 100).toFixed(1)} %`;
 

@@ -102,7 +102,7 @@ describe('ocrnet evaluate', () => {
   });
 
   it('finds what models/README.md says of the network that ocrnet brings: CamVid, in the folder OCRNET_CAMVID', async function () {
-    if (camvid === undefined) this.skip();
+    if (camvid === undefined) this.skip(); // the pictures are not the project's to bring
     this.timeout(120_000);
     const { code, stdout, stderr } = await ocrnet([
       'evaluate',

@@ -167,7 +167,7 @@ describe('CamVid', () => {
   it('is read and checked, from the folder OCRNET_CAMVID or ../shared/data/camvid', async function () {
     if (!existsSync(folder)) {
       console.log(`      skipped: ${folder} does not exist`);
-      this.skip();
+      this.skip(); // the pictures are not the project's to bring
     }
     const split = await (await openDataset(folder, { kind: 'camvid' })).split('val');
     const { samples, counts, width, height } = await checkSplit(split);

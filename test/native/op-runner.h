@@ -233,7 +233,8 @@ struct Configuration {
   }
 };
 
-/// Under sanitizers, which look at memory and not at results, fewer.
+/// Sanitizers look at memory and not at results: under them not every combination runs, but each instruction
+/// set in both types, one with gaps.
 #ifdef __SANITIZE_ADDRESS__
 inline constexpr bool kSanitized = true;
 #else

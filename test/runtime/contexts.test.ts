@@ -77,7 +77,7 @@ describe('contexts, against PyTorch', function () {
       });
 
       it('has nearly the same scores in bfloat16', async function () {
-        if (!device.supports('bfloat16')) this.skip();
+        if (!device.supports('bfloat16')) this.skip(); // a processor without it refuses such plans
         expectScores(await run('bfloat16'), head, 3e-2);
       });
 

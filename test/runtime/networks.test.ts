@@ -65,7 +65,7 @@ describe('networks on the CPU', function () {
       });
 
       it('agrees with PyTorch in bfloat16', async function () {
-        if (!device.supports('bfloat16')) this.skip();
+        if (!device.supports('bfloat16')) this.skip(); // a processor without it refuses such plans
         expectEqual(await run('bfloat16'), network.outputs, 2e-2);
       });
 

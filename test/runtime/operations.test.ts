@@ -75,7 +75,7 @@ describe('operations on typed arrays, against PyTorch', () => {
     );
     if (activations.length === 0) continue;
     it(`${golden.name} in bfloat16`, async function () {
-      if (!device.supports('bfloat16')) this.skip();
+      if (!device.supports('bfloat16')) this.skip(); // a processor without it refuses such plans
       const inputs = Object.entries(golden.inputs).map(
         ([name, value]) => [name, rounded(name, value, golden)] as const,
       );

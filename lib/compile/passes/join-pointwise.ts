@@ -17,9 +17,9 @@ import { soleProducer } from './match.js';
  * convolution of a concat was split.
  */
 export function joinPointwise(graph: Graph): Graph {
-  const pairs = findPairs(graph);
-  if (pairs.size === 0) return graph;
   const parameters = new Map(graph.parameters.map((parameter) => [parameter.value, parameter]));
+  const pairs = findPairs(graph, parameters);
+  if (pairs.size === 0) return graph;
   const firsts = new Set([...pairs.values()].map(([first]) => first.node));
   const joined = rewrite(graph, (node, pen) => {
     const pair = pairs.get(node);
@@ -33,8 +33,7 @@ type Parameters = ReadonlyMap<Value, Parameter>;
 type Pair = readonly [first: Convolution, second: Convolution];
 
 /** By their second node. Of a chain of three only the first two. */
-function findPairs(graph: Graph): Map<Node, Pair> {
-  const parameters = new Map(graph.parameters.map((parameter) => [parameter.value, parameter]));
+function findPairs(graph: Graph, parameters: Parameters): Map<Node, Pair> {
   const producers = producersOf(graph);
   const readers = readersOf(graph);
   const pointwise = (node: Node | undefined): Convolution | undefined => {

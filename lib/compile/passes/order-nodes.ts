@@ -48,10 +48,11 @@ class Order {
     const start = Math.min(...places);
     const between = this.nodes.slice(start, old);
     const movedTo = (place: number) => between.toSpliced(place - start, 0, node);
+    const before = this.nodes.slice(0, start);
     let best = movedTo(old);
-    let least = this.#needOf(best, start);
+    let least = this.#needOf(best, before);
     for (const candidate of places.map(movedTo)) {
-      const need = this.#needOf(candidate, start);
+      const need = this.#needOf(candidate, before);
       if (isLess(need, least)) [best, least] = [candidate, need];
     }
     best.forEach((other, i) => {
@@ -65,9 +66,8 @@ class Order {
     return Math.max(0, ...nodes.map((node) => (node ? (this.#positions.get(node) as number) + 1 : 0)));
   }
 
-  /** What some nodes in a row need, where all before `start` are done. */
-  #needOf(nodes: readonly Node[], start: number): Need {
-    const before = this.nodes.slice(0, start);
+  /** What some nodes in a row need, where those `before` are done. */
+  #needOf(nodes: readonly Node[], before: readonly Node[]): Need {
     const done = new Set<Node | undefined>(before);
     const isHeld = (value: Value) => this.#readersOf(value).some((reader) => !done.has(reader));
     let held = bytesOf(before.flatMap(({ outputs }) => Object.values(outputs)).filter(isHeld));
