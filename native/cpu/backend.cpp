@@ -18,23 +18,6 @@ namespace {
 /// So much nicer than the event loop that it answers while all cores compute.
 constexpr int kNiceness = 5;
 
-/// Calls `act` and gives errors the step's path.
-template <class Act>
-auto atStep(const Step& step, const Act& act) {
-  const auto where = [&] {
-    return step.path + ": " + std::string(opSchemas()[static_cast<std::size_t>(step.opcode)].name);
-  };
-  try {
-    return act();
-  } catch (const Error& error) {
-    throw Error(error.code(), where() + ": " + error.what());
-  } catch (const std::bad_alloc&) {
-    throw Error("OUT_OF_MEMORY", where() + ": the system gives no more memory");
-  } catch (const std::exception& error) {
-    throw Error("EXECUTION_FAILED", where() + ": " + error.what());
-  }
-}
-
 const Op& executableOp(const Step& step) {
   if (const Op* op = opFor(step.opcode)) return *op;
   throw Error("UNSUPPORTED", "is compiled away and never runs");

@@ -19,23 +19,24 @@ Arena::Reservation::Reservation(Arena& arena, std::size_t bytes)
 Arena::Reservation::~Reservation() {
   arena_.needs_.erase(need_);
   // The next run allocates what it needs.
-  if (arena_.buffer_.size() > arena_.largestNeed()) arena_.allocate(0);
+  if (arena_.bytes() > arena_.largestNeed()) arena_.allocate(0);
 }
 
 std::byte* Arena::data() {
-  if (buffer_.size() < largestNeed()) allocate(largestNeed());
-  return buffer_.data();
+  if (bytes() < largestNeed()) allocate(largestNeed());
+  return buffer_.get();
 }
 
 void Arena::allocate(std::size_t bytes) {
   bytes_ = 0;
-  buffer_ = AlignedBuffer();  // before the larger one, so that both never exist at once
+  buffer_.reset();  // before the larger one, so that both never exist at once
   if (bytes == 0) return;
   try {
-    buffer_ = AlignedBuffer(bytes);
+    buffer_ = memory_->allocateUninitialised(bytes);
   } catch (const std::bad_alloc&) {
     throw Error("OUT_OF_MEMORY", "The plan needs an arena of " + std::to_string(bytes) +
-                                     " bytes, which the system does not give");
+                                     " bytes, which the device does not give: " +
+                                     std::to_string(memory_->freeBytes()) + " are free");
   }
   bytes_ = bytes;
 }

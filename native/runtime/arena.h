@@ -5,7 +5,7 @@
 #include <memory>
 #include <set>
 
-#include "core/aligned-buffer.h"
+#include "runtime/device-memory.h"
 
 namespace ocrnet {
 
@@ -13,6 +13,8 @@ namespace ocrnet {
 /// loaded, gone with the last. Used on the device's thread alone.
 class Arena {
  public:
+  explicit Arena(std::shared_ptr<DeviceMemory> memory) : memory_(std::move(memory)) {}
+
   /// One plan's need; the arena shrinks when it is destroyed. Must not outlive the arena.
   class Reservation {
    public:
@@ -39,8 +41,9 @@ class Arena {
   std::size_t largestNeed() const { return needs_.empty() ? 0 : *needs_.rbegin(); }
 
   std::multiset<std::size_t> needs_;
-  AlignedBuffer buffer_;
-  std::atomic<std::size_t> bytes_ = 0;  // the buffer's, for other threads
+  std::shared_ptr<DeviceMemory> memory_;
+  std::shared_ptr<std::byte> buffer_;
+  std::atomic<std::size_t> bytes_ = 0;  // the buffer's; other threads read it, too
 };
 
 }  // namespace ocrnet

@@ -1,5 +1,7 @@
 #include "runtime/device-memory.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -8,8 +10,13 @@
 namespace ocrnet {
 
 std::shared_ptr<std::byte> HostMemory::allocate(std::size_t bytes) {
+  std::shared_ptr<std::byte> memory = allocateUninitialised(bytes);
+  std::memset(memory.get(), 0, bytes);
+  return memory;
+}
+
+std::shared_ptr<std::byte> HostMemory::allocateUninitialised(std::size_t bytes) {
   const auto buffer = std::make_shared<AlignedBuffer>(bytes);
-  std::memset(buffer->data(), 0, buffer->size());
   return {buffer, buffer->data()};
 }
 
@@ -17,6 +24,11 @@ void HostMemory::write(std::span<const std::byte> from, std::byte* to) { std::ra
 
 void HostMemory::read(const std::byte* from, std::span<std::byte> to) {
   std::copy_n(from, to.size(), to.begin());
+}
+
+std::size_t HostMemory::freeBytes() const {
+  return static_cast<std::size_t>(sysconf(_SC_AVPHYS_PAGES)) *
+         static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace ocrnet

@@ -12,17 +12,23 @@ class DeviceMemory {
   virtual ~DeviceMemory() = default;
   /// All zero, aligned to kAlignment, freed with the last pointer. On any thread. Throws std::bad_alloc.
   virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
+  /// The same with whatever lay there.
+  virtual std::shared_ptr<std::byte> allocateUninitialised(std::size_t bytes) = 0;
   /// Both end when the bytes are where they belong. On the device's thread.
   virtual void write(std::span<const std::byte> from, std::byte* to) = 0;
   virtual void read(const std::byte* from, std::span<std::byte> to) = 0;
+  /// Not in use by anybody; for messages.
+  virtual std::size_t freeBytes() const = 0;
 };
 
 /// Memory of the processor itself.
 class HostMemory final : public DeviceMemory {
  public:
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override;
+  std::shared_ptr<std::byte> allocateUninitialised(std::size_t bytes) override;
   void write(std::span<const std::byte> from, std::byte* to) override;
   void read(const std::byte* from, std::span<std::byte> to) override;
+  std::size_t freeBytes() const override;
 };
 
 }  // namespace ocrnet

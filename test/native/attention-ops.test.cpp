@@ -131,16 +131,14 @@ Attended attend(const Size& s, const Maps& in, double scale) {
 /// y, and logSumExp where it is wanted.
 std::vector<Values> runAttend(const Configuration& c, const Size& s, const Maps& in, float scale, int threads,
                               bool wantsSums = true) {
-  OpRunner runner =
-      s.crissCross
-          ? OpRunner(cpu::attendCrissCrossOp, Opcode::attendCrissCross, AttendCrissCrossAttributes{scale})
-          : OpRunner(cpu::attendPixelsOp, Opcode::attendPixels, AttendPixelsAttributes{scale});
+  OpRunner runner = s.crissCross ? OpRunner(Opcode::attendCrissCross, AttendCrissCrossAttributes{scale})
+                                 : OpRunner(Opcode::attendPixels, AttendPixelsAttributes{scale});
   runner.input(c.type, s.image(s.depth), in.query, c.gap)
       .input(c.type, s.keyImage(s.depth), in.key, 3 * c.gap)
       .input(c.type, s.keyImage(s.channels), in.value, c.gap)
       .output(c.type, s.image(s.channels), 2 * c.gap);
   wantsSums ? runner.output(DataType::float32, s.image(1)) : runner.absentOutput();
-  return runner.run(c.isa, threads);
+  return runner.run(c.withThreads(threads));
 }
 
 void forwardMatches(const Configuration& c) {
@@ -202,10 +200,9 @@ void forwardKeepsInfinities(const Configuration& c) {
 std::vector<Values> runGradient(const Configuration& c, const Size& s, const Maps& in, float scale,
                                 int threads, const std::vector<bool>& wanted = {true, true, true}) {
   const std::vector<Values> attended = runAttend(c, s, in, scale, 1);
-  OpRunner runner = s.crissCross ? OpRunner(cpu::attendCrissCrossGradientOp, Opcode::attendCrissCrossGradient,
-                                            AttendCrissCrossGradientAttributes{scale})
-                                 : OpRunner(cpu::attendPixelsGradientOp, Opcode::attendPixelsGradient,
-                                            AttendPixelsGradientAttributes{scale});
+  OpRunner runner =
+      s.crissCross ? OpRunner(Opcode::attendCrissCrossGradient, AttendCrissCrossGradientAttributes{scale})
+                   : OpRunner(Opcode::attendPixelsGradient, AttendPixelsGradientAttributes{scale});
   runner.input(c.type, s.image(s.depth), in.query, c.gap)
       .input(c.type, s.keyImage(s.depth), in.key, 3 * c.gap)
       .input(c.type, s.keyImage(s.channels), in.value, c.gap)
@@ -214,7 +211,7 @@ std::vector<Values> runGradient(const Configuration& c, const Size& s, const Map
       .input(c.type, s.image(s.channels), in.dy, 2 * c.gap);
   const Shape shapes[] = {s.image(s.depth), s.keyImage(s.depth), s.keyImage(s.channels)};
   for (int i = 0; i < 3; ++i) wanted[i] ? runner.output(c.type, shapes[i]) : runner.absentOutput();
-  return runner.run(c.isa, threads);
+  return runner.run(c.withThreads(threads));
 }
 
 /// Each element within `tolerance` of its terms' magnitude, or of the mean magnitude where that is larger.

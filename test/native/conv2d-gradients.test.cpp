@@ -99,12 +99,12 @@ cpu::Choice force(const Algorithm& algorithm, const cpu::conv::Problem& problem,
   return {forced, "forced", estimate.scratchBytes};
 }
 
-const cpu::Op kInputGradientOp{[](const cpu::StepDescription& description, const cpu::Device& device) {
+const cpu::Op kInputGradientOp{[](const StepDescription& description, const cpu::Device& device) {
                                  return force(*kInputGradients[forced],
                                               cpu::conv::describeInputGradient(description), device);
                                },
                                cpu::conv2dInputGradientOp.prepare};
-const cpu::Op kFilterGradientOp{[](const cpu::StepDescription& description, const cpu::Device& device) {
+const cpu::Op kFilterGradientOp{[](const StepDescription& description, const cpu::Device& device) {
                                   return force(*kFilterGradients[forced],
                                                cpu::conv::describeFilterGradient(description), device);
                                 },
@@ -179,7 +179,7 @@ void inputGradient(const Configuration& configuration) {
         } else {
           runner.output(type, c.x(), configuration.gap * 2);
         }
-        const Values dx = runner.run(configuration.isa, configuration.threads).front();
+        const Values dx = runner.run(configuration).front();
         expected.requireNear(dx, tolerance());
       });
     }
@@ -205,7 +205,7 @@ void filterGradient(const Configuration& configuration) {
                                                          n(c.groups), n(c.kernel), n(c.kernel)});
           runner.input(type, c.x(), x, configuration.gap).input(type, c.y(), dy, configuration.gap * 2);
           runner.output(type, c.filter());
-          const Values result = runner.run(configuration.isa, configuration.threads).front();
+          const Values result = runner.run(configuration).front();
           expected.requireNear(result, tolerance());
           require(run == 0 || result == first, "a second run gives another result");
           first = result;
@@ -220,13 +220,12 @@ void refusals(const Configuration& configuration) {
   if (configuration.type == DataType::float32) return;
   try {
     const Shape shape{1, 3, 3, 4}, filter{4, 1, 1, 4};
-    OpRunner runner(cpu::conv2dInputGradientOp, Opcode::conv2dInputGradient,
-                    Conv2dInputGradientAttributes{1, 0, 1, 1, 3, 3});
+    OpRunner runner(Opcode::conv2dInputGradient, Conv2dInputGradientAttributes{1, 0, 1, 1, 3, 3});
     runner.input(configuration.type, shape, randomValues(configuration.type, shape))
         .input(DataType::float32, filter, randomValues(DataType::float32, filter))
         .absentInput()
         .output(configuration.type, shape);
-    runner.run(configuration.isa, configuration.threads);
+    runner.run(configuration);
   } catch (const Error& error) {
     require(std::string(error.code()) == "UNSUPPORTED", error.what());
     return;
@@ -239,5 +238,6 @@ void refusals(const Configuration& configuration) {
 int main() {
   return runTests({{"input gradient", inputGradient},
                    {"filter gradient", filterGradient},
-                   {"bfloat16 is refused", refusals}});
+                   {"bfloat16 is refused", refusals}},
+                  cpuConfigurations());
 }

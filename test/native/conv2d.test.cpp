@@ -203,8 +203,8 @@ class Check {
 
   /// Empty if all is right, else what is wrong.
   std::string run() {
-    const cpu::StepDescription description(plan_, step_);
-    const cpu::Choice choice = cpu::conv2dOp.choose(description, device_);
+    const StepDescription description(plan_, step_);
+    const Choice choice = cpu::conv2dOp.choose(description, device_);
     ++chosenNames[choice.name];
     if (choice.algorithm >= std::size(kAlgorithms)) return "no algorithm chosen";
     for (std::uint32_t algorithm = 0; algorithm < std::size(kAlgorithms); ++algorithm) {
@@ -236,7 +236,7 @@ class Check {
 
   bool refused() {
     try {
-      cpu::conv2dOp.prepare(cpu::StepDescription(plan_, step_), device_, weights_);
+      cpu::conv2dOp.prepare(StepDescription(plan_, step_), device_, weights_);
     } catch (const Error& error) {
       return std::string(error.code()) == "INVALID_PLAN";
     }
@@ -250,7 +250,7 @@ class Check {
   }
 
   std::string runChosen() {
-    const auto prepared = cpu::conv2dOp.prepare(cpu::StepDescription(plan_, step_), device_, weights_);
+    const auto prepared = cpu::conv2dOp.prepare(StepDescription(plan_, step_), device_, weights_);
     Tensor scratch({DataType::uint8,
                     1,
                     {static_cast<std::int64_t>(step_.scratchBytes), 1, 1, 1},

@@ -24,13 +24,13 @@ void scaleShiftMatches(const Configuration& c) {
           expected.push_back(rounded(c.type, activated(y, activation, kSlope)));
         }
         for (const bool inPlace : {false, true}) {
-          OpRunner runner(cpu::scaleShiftOp, Opcode::scaleShift, ScaleShiftAttributes{activation, kSlope});
+          OpRunner runner(Opcode::scaleShift, ScaleShiftAttributes{activation, kSlope});
           runner.input(c.type, shape, x, c.gap)
               .input(DataType::float32, {shape[3]}, scale)
               .input(DataType::float32, {shape[3]}, shift);
           withResidual ? runner.input(c.type, shape, residual, 2 * c.gap) : runner.absentInput();
           inPlace ? runner.outputInPlaceOf(0) : runner.output(c.type, shape, c.gap);
-          requireClose(runner.run(c.isa, c.threads)[0], expected, c.tolerance());
+          requireClose(runner.run(c)[0], expected, c.tolerance());
         }
       }
     }
@@ -44,10 +44,10 @@ void activateMatches(const Configuration& c) {
       Values expected;
       for (const double value : x) expected.push_back(rounded(c.type, activated(value, activation, kSlope)));
       for (const bool inPlace : {false, true}) {
-        OpRunner runner(cpu::activateOp, Opcode::activate, ActivateAttributes{activation, kSlope});
+        OpRunner runner(Opcode::activate, ActivateAttributes{activation, kSlope});
         runner.input(c.type, shape, x, c.gap);
         inPlace ? runner.outputInPlaceOf(0) : runner.output(c.type, shape, 2 * c.gap);
-        requireClose(runner.run(c.isa, c.threads)[0], expected, c.tolerance());
+        requireClose(runner.run(c)[0], expected, c.tolerance());
       }
     }
   }
@@ -62,9 +62,9 @@ void activateKeepsNaN(const Configuration& c) {
   for (const Activation activation : kActivations) {
     Values expected;
     for (const double value : x) expected.push_back(rounded(c.type, activated(value, activation, kSlope)));
-    OpRunner runner(cpu::activateOp, Opcode::activate, ActivateAttributes{activation, kSlope});
+    OpRunner runner(Opcode::activate, ActivateAttributes{activation, kSlope});
     runner.input(c.type, shape, x, c.gap).output(c.type, shape, c.gap);
-    requireClose(runner.run(c.isa, c.threads)[0], expected, c.tolerance());
+    requireClose(runner.run(c)[0], expected, c.tolerance());
   }
 }
 
@@ -79,10 +79,10 @@ void addMatches(const Configuration& c) {
         expected.push_back(rounded(c.type, activated(a[i] + b[i], activation, kSlope)));
       }
       for (const bool inPlace : {false, true}) {
-        OpRunner runner(cpu::addOp, Opcode::add, AddAttributes{activation, kSlope});
+        OpRunner runner(Opcode::add, AddAttributes{activation, kSlope});
         runner.input(c.type, shape, a, c.gap).input(c.type, shape, b, 3 * c.gap);
         inPlace ? runner.outputInPlaceOf(0) : runner.output(c.type, shape, 2 * c.gap);
-        requireClose(runner.run(c.isa, c.threads)[0], expected, c.tolerance());
+        requireClose(runner.run(c)[0], expected, c.tolerance());
       }
     }
   }
@@ -102,9 +102,9 @@ void castRoundsToNearestEven(const Configuration& c) {
         expected.push_back(rounded(c.type, input.back()));
       }
       const auto outputType = c.type == DataType::float32 ? FloatType::float32 : FloatType::bfloat16;
-      OpRunner runner(cpu::castOp, Opcode::cast, CastAttributes{outputType});
+      OpRunner runner(Opcode::cast, CastAttributes{outputType});
       runner.input(from, shape, input, c.gap).output(c.type, shape, 2 * c.gap);
-      requireClose(runner.run(c.isa, c.threads)[0], expected, 0);
+      requireClose(runner.run(c)[0], expected, 0);
     }
   }
 }
@@ -113,7 +113,7 @@ void concatMatches(const Configuration& c) {
   for (const std::vector<std::int64_t>& channels :
        {std::vector<std::int64_t>{1, 1}, {19, 3, 48}, {5, 16, 1, 32, 7, 2}}) {
     const std::int64_t pixels = 3 * 5 * 7;
-    OpRunner runner(cpu::concatOp, Opcode::concat, ConcatAttributes{});
+    OpRunner runner(Opcode::concat, ConcatAttributes{});
     std::vector<Values> parts;
     std::int64_t total = 0;
     for (const std::int64_t count : channels) {
@@ -129,7 +129,7 @@ void concatMatches(const Configuration& c) {
       }
     }
     runner.output(c.type, {3, 5, 7, total}, c.gap);
-    requireClose(runner.run(c.isa, c.threads)[0], expected, 0);
+    requireClose(runner.run(c)[0], expected, 0);
   }
 }
 
@@ -137,7 +137,7 @@ void concatMatches(const Configuration& c) {
 /// else, so a copy would show.
 void concatLeavesPartsInPlace(const Configuration& c) {
   const Shape shape{1, 2, 3, 4};
-  OpRunner runner(cpu::concatOp, Opcode::concat, ConcatAttributes{});
+  OpRunner runner(Opcode::concat, ConcatAttributes{});
   runner.input(c.type, shape, Values(24, 1.0), 4 + c.gap).input(c.type, shape, Values(24, 2.0), c.gap);
   for (int i = 0; i < 4; ++i) runner.absentInput();
   runner.output(c.type, {1, 2, 3, 8}, c.gap);
@@ -146,7 +146,7 @@ void concatLeavesPartsInPlace(const Configuration& c) {
   runner.memoryOf(2).write(Values(48, 3.0));
   Values expected;
   for (int i = 0; i < 48; ++i) expected.push_back(i % 8 < 4 ? 3 : 2);
-  requireClose(runner.run(c.isa, c.threads)[0], expected, 0);
+  requireClose(runner.run(c)[0], expected, 0);
 }
 
 void normalizeImageMatches(const Configuration& c) {
@@ -164,13 +164,12 @@ void normalizeImageMatches(const Configuration& c) {
         expected.push_back(rounded(c.type, byte * scale[k] + shift[k]));
       }
       const auto outputType = c.type == DataType::float32 ? FloatType::float32 : FloatType::bfloat16;
-      OpRunner runner(cpu::normalizeImageOp, Opcode::normalizeImage,
-                      NormalizeImageAttributes{reverse, outputType});
+      OpRunner runner(Opcode::normalizeImage, NormalizeImageAttributes{reverse, outputType});
       runner.input(DataType::uint8, shape, image)
           .input(DataType::float32, {shape[3]}, scale)
           .input(DataType::float32, {shape[3]}, shift)
           .output(c.type, shape);
-      requireClose(runner.run(c.isa, c.threads)[0], expected, c.tolerance());
+      requireClose(runner.run(c)[0], expected, c.tolerance());
     }
   }
 }

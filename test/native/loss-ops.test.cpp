@@ -104,7 +104,7 @@ Expected expected(const LossCase& k, const Values& logits, const Values& labels,
 
 OpRunner lossRunner(const LossCase& k, const Values& logits, const Values& labels, const Values* classWeights,
                     bool gradient = true) {
-  OpRunner runner(cpu::crossEntropyOp, Opcode::crossEntropy,
+  OpRunner runner(Opcode::crossEntropy,
                   CrossEntropyAttributes{kWeight, k.ignoreLabel, k.smoothing, k.hardThreshold, k.hardMinimum,
                                          k.alignCorners});
   runner.input(DataType::float32, k.logits, logits)
@@ -131,7 +131,7 @@ void expectLoss(const Configuration& c, const LossCase& k, double tolerance = 1e
   for (double& weight : weights) weight = k.classWeights ? std::abs(weight) : 1;
   const Expected wanted = expected(k, logits, labels, weights);
   const Values* const given = k.classWeights ? &weights : nullptr;
-  const auto results = lossRunner(k, logits, labels, given).run(c.isa, c.threads);
+  const auto results = lossRunner(k, logits, labels, given).run(c);
   // Where there is but one class, all terms cancel: relative to one term of the mean.
   const double term = static_cast<double>(kWeight) / static_cast<double>(labels.size());
   require(std::abs(results[0][0] - wanted.loss) <= tolerance * std::max(std::abs(wanted.loss), 100 * term),
@@ -141,9 +141,9 @@ void expectLoss(const Configuration& c, const LossCase& k, double tolerance = 1e
                 tolerance * std::max(std::abs(wanted.dLogits[i]), term),
             "the gradient of logit " + std::to_string(i) + " differs");
   }
-  const auto lossAlone = lossRunner(k, logits, labels, given, false).run(c.isa, c.threads);
+  const auto lossAlone = lossRunner(k, logits, labels, given, false).run(c);
   requireClose(lossAlone[0], results[0], 0);
-  const auto moreThreads = lossRunner(k, logits, labels, given).run(c.isa, 3);
+  const auto moreThreads = lossRunner(k, logits, labels, given).run(c.withThreads(3));
   requireClose(moreThreads[0], results[0], 0);
   requireClose(moreThreads[1], results[1], 0);
 }
@@ -185,7 +185,7 @@ void wideLabelsMatch(const Configuration& c) {
   k.ignoreLabel = -1;  // nothing is ignored
   Values labels(144, 299);
   const Values logits = randomValues(DataType::float32, k.logits), weights(300, 1);
-  const auto results = lossRunner(k, logits, labels, nullptr).run(c.isa, c.threads);
+  const auto results = lossRunner(k, logits, labels, nullptr).run(c);
   requireClose(results[0], {expected(k, logits, labels, weights).loss}, 1e-5);
 }
 
@@ -198,7 +198,7 @@ void extremesAreStable(const Configuration& c) {
   expectLoss(c, k);
   LossCase same{{1, 2, 2, 4}, 2, 2};
   const Values logits(16, -1e4), labels{0, 1, 2, 3}, weights(4, 1);
-  const auto results = lossRunner(same, logits, labels, nullptr).run(c.isa, c.threads);
+  const auto results = lossRunner(same, logits, labels, nullptr).run(c);
   requireClose(results[0], {static_cast<double>(kWeight) * std::log(4.0)}, 1e-6);
 }
 
@@ -207,8 +207,7 @@ void allIgnoredIsZero(const Configuration& c) {
   for (const float hardThreshold : {0.0f, 0.7f}) {
     k.hardThreshold = hardThreshold;
     k.hardMinimum = 10;
-    const auto results =
-        lossRunner(k, Values(2 * 9 * 19, 1), Values(2 * 81, 255), nullptr).run(c.isa, c.threads);
+    const auto results = lossRunner(k, Values(2 * 9 * 19, 1), Values(2 * 81, 255), nullptr).run(c);
     requireClose(results[0], {0}, 0);
     requireClose(results[1], Values(2 * 9 * 19, 0), 0);
   }
@@ -220,7 +219,7 @@ void notANumberIsNotHidden(const Configuration& c) {
     k.hardThreshold = hardThreshold;
     Values logits(20, 1);
     logits[7] = kNaN;
-    const auto results = lossRunner(k, logits, Values(16, 2), nullptr).run(c.isa, c.threads);
+    const auto results = lossRunner(k, logits, Values(16, 2), nullptr).run(c);
     require(std::isnan(results[0][0]), "expected a NaN");
   }
 }
@@ -231,7 +230,7 @@ void wrongLabelsAreRefused(const Configuration& c) {
   labels[24 + 2 * 6 + 3] = 5;
   labels[47] = 9;
   try {
-    lossRunner(k, Values(40, 0), labels, nullptr).run(c.isa, c.threads);
+    lossRunner(k, Values(40, 0), labels, nullptr).run(c);
   } catch (const Error& error) {
     require(std::string(error.code()) == "INVALID_DATA", "expected INVALID_DATA");
     return require(
@@ -264,12 +263,12 @@ void labelRegionsMatches(const Configuration& c) {
               regions[i] = normalised ? 1 / static_cast<double>(members.size()) : 1;
           }
         }
-        OpRunner runner(cpu::labelRegionsOp, Opcode::labelRegions,
+        OpRunner runner(Opcode::labelRegions,
                         LabelRegionsAttributes{static_cast<std::int32_t>(height),
                                                static_cast<std::int32_t>(width), kClasses, normalised});
         runner.input(type, {kBatch, labelHeight, labelWidth}, labels)
             .output(DataType::float32, {kBatch, height, width, kClasses});
-        requireClose(runner.run(c.isa, c.threads)[0], regions, 1e-7);
+        requireClose(runner.run(c)[0], regions, 1e-7);
       }
     }
   }
@@ -284,9 +283,9 @@ void sliceChannelsMatches(const Configuration& c) {
       const int k = static_cast<int>(i % 7);
       if (k >= first && k < first + count) expectedPart.push_back(x[i]);
     }
-    OpRunner runner(cpu::sliceChannelsOp, Opcode::sliceChannels, SliceChannelsAttributes{first, count});
+    OpRunner runner(Opcode::sliceChannels, SliceChannelsAttributes{first, count});
     runner.input(c.type, shape, x, c.gap).output(c.type, {2, 9, 13, count}, 2 * c.gap);
-    requireClose(runner.run(c.isa, c.threads)[0], expectedPart, 0);
+    requireClose(runner.run(c)[0], expectedPart, 0);
   }
 }
 

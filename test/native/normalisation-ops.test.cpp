@@ -65,9 +65,8 @@ struct Case {
 
 /// The outputs in the order of the spec.
 std::vector<Values> runForward(const Configuration& c, const Shape& shape, const Operands& o, const Case& k) {
-  OpRunner runner(
-      cpu::batchNormTrainingOp, Opcode::batchNormTraining,
-      BatchNormTrainingAttributes{kEpsilon, kMomentum, k.frozen, false, false, k.activation, kSlope});
+  OpRunner runner(Opcode::batchNormTraining, BatchNormTrainingAttributes{kEpsilon, kMomentum, k.frozen, false,
+                                                                         false, k.activation, kSlope});
   const Shape vector{shape[3]};
   runner.input(c.type, shape, o.x, c.gap)
       .input(DataType::float32, vector, o.weight)
@@ -78,7 +77,7 @@ std::vector<Values> runForward(const Configuration& c, const Shape& shape, const
   k.inPlace ? runner.outputInPlaceOf(0) : runner.output(c.type, shape, 3 * c.gap);
   runner.output(DataType::float32, vector).output(DataType::float32, vector);
   runner.outputInPlaceOf(3).outputInPlaceOf(4);
-  return runner.run(c.isa, c.threads);
+  return runner.run(c);
 }
 
 void expectForward(const Configuration& c, const Shape& shape, const Operands& o, const Case& k,
@@ -207,7 +206,7 @@ void expectBackward(const Configuration& c, const Shape& shape, const BackwardCa
     dx.push_back(factor * (gradient[i] - kept));
   }
 
-  OpRunner runner(cpu::batchNormGradientOp, Opcode::batchNormGradient,
+  OpRunner runner(Opcode::batchNormGradient,
                   BatchNormGradientAttributes{k.frozen, false, k.activation, kSlope});
   const Shape vector{channels};
   runner.input(c.type, shape, dy, c.gap)
@@ -220,7 +219,7 @@ void expectBackward(const Configuration& c, const Shape& shape, const BackwardCa
   k.inPlace ? runner.outputInPlaceOf(0) : runner.output(c.type, shape, c.gap);
   runner.output(DataType::float32, vector).output(DataType::float32, vector);
   k.residual ? runner.output(c.type, shape, 4 * c.gap) : runner.absentOutput();
-  const std::vector<Values> results = runner.run(c.isa, c.threads);
+  const std::vector<Values> results = runner.run(c);
   // Recovered from y, x̂ has the rounding of y and of the bias, divided by the weight, which may be small.
   const double tolerance = k.known == Known::y ? 1e-4 : 1e-5;
   // The terms of dx cancel, all of them where there are two pixels.
@@ -268,13 +267,13 @@ void inputsAreRecovered(const Configuration& c) {
 void weightsOfZeroGiveNumbers(const Configuration& c) {
   const Shape shape{1, 2, 3, 4};
   const Values zeros(4, 0), ones(4, 1), y(24, 2);
-  OpRunner runner(cpu::batchNormGradientOp, Opcode::batchNormGradient,
+  OpRunner runner(Opcode::batchNormGradient,
                   BatchNormGradientAttributes{false, false, Activation::leakyRelu, kSlope});
   runner.input(c.type, shape, y).input(DataType::float32, {4}, {0, 1e-45, -1e-45, 0});
   runner.input(DataType::float32, {4}, ones).input(DataType::float32, {4}, zeros);
   runner.input(DataType::float32, {4}, ones).absentInput().input(c.type, shape, y);
   runner.output(c.type, shape).output(DataType::float32, {4}).output(DataType::float32, {4}).absentOutput();
-  const std::vector<Values> results = runner.run(c.isa, c.threads);
+  const std::vector<Values> results = runner.run(c);
   requireClose(results[1], zeros, 0);
   for (const double value : results[0]) require(std::isfinite(value), "expected finite dx");
 }
@@ -290,11 +289,10 @@ void activateGradientMatches(const Configuration& c) {
       for (std::size_t i = 0; i < y.size(); ++i)
         dx.push_back(rounded(c.type, dy[i] * derivative(y[i], activation)));
       for (const bool inPlace : {false, true}) {
-        OpRunner runner(cpu::activateGradientOp, Opcode::activateGradient,
-                        ActivateGradientAttributes{activation, kSlope});
+        OpRunner runner(Opcode::activateGradient, ActivateGradientAttributes{activation, kSlope});
         runner.input(c.type, shape, dy, c.gap).input(c.type, shape, y, 2 * c.gap);
         inPlace ? runner.outputInPlaceOf(0) : runner.output(c.type, shape, 3 * c.gap);
-        requireClose(runner.run(c.isa, c.threads)[0], dx, c.tolerance());
+        requireClose(runner.run(c)[0], dx, c.tolerance());
       }
     }
   }
@@ -309,11 +307,11 @@ void channelSumsMatches(const Configuration& c) {
       for (double& value : other) value = std::abs(value);
       Values sums(shape[3], 0);
       for (std::size_t i = 0; i < x.size(); ++i) sums[i % shape[3]] += x[i] * (product ? other[i] : 1);
-      OpRunner runner(cpu::channelSumsOp, Opcode::channelSums, ChannelSumsAttributes{});
+      OpRunner runner(Opcode::channelSums, ChannelSumsAttributes{});
       runner.input(c.type, shape, x, c.gap);
       product ? runner.input(c.type, shape, other, 2 * c.gap) : runner.absentInput();
       runner.output(DataType::float32, {shape[3]});
-      requireClose(runner.run(c.isa, c.threads)[0], sums, 1e-5);
+      requireClose(runner.run(c)[0], sums, 1e-5);
     }
   }
 }

@@ -1,142 +1,74 @@
 #pragma once
 
-// Runs one operation of the CPU on a plan of one step that is made by hand, and compares with float64
-// references. Every buffer lies between guards and every gap between pixels is poisoned (NaN where it is read
-// as a float): a wrong read changes the result, a wrong write is found.
+// Runs one operation on a plan of one step that is made by hand, on the CPU and on the GPU (an emulated one
+// where the machine has none), and compares with float64 references. Every buffer lies between guards and
+// every gap between pixels is poisoned (NaN where it is read as a float): a wrong read changes the result, a
+// wrong write is found.
 
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <functional>
 #include <limits>
 #include <optional>
-#include <random>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "activated.h"
-#include "core/aligned-buffer.h"
-#include "core/bfloat16.h"
 #include "core/error.h"
 #include "cpu/op.h"
+#include "cuda-copies.h"
+#include "guarded-tensor.h"
 
 namespace ocrnet::test {
 
-using Values = std::vector<double>;
-using Shape = std::vector<std::int64_t>;
+/// What varies when the emulation runs a kernel: a kernel that is right does not notice.
+enum class Schedule { ordinary, reversed, random };
+inline constexpr const char* kScheduleNames[] = {"ordinary", "reversed", "random"};
 
-inline std::int64_t elementsOf(const Shape& shape) {
-  std::int64_t product = 1;
-  for (const std::int64_t size : shape) product *= size;
-  return product;
-}
+/// A way to run an operation; every test runs in each of them.
+struct Configuration {
+  Processor processor;
+  cpu::Isa isa;  // of the CPU, as `threads`
+  int threads;
+  Schedule schedule;  // of the GPU
+  DataType type;
+  std::int64_t gap;
 
-/// A value as an element type holds it.
-inline double rounded(DataType type, double x) {
-  if (type == DataType::float32) return static_cast<float>(x);
-  if (type == DataType::bfloat16) return toFloat(toBFloat16(static_cast<float>(x)));
-  return x;
-}
-
-inline std::mt19937& generator() {
-  static std::mt19937 engine(7);
-  return engine;
-}
-
-/// Normally distributed, as `type` holds them.
-inline Values randomValues(DataType type, const Shape& shape, double deviation = 1) {
-  std::normal_distribution<double> normal(0, deviation);
-  Values values(elementsOf(shape));
-  for (double& value : values) value = rounded(type, normal(generator()));
-  return values;
-}
-
-inline double readElement(DataType type, const std::byte* p) {
-  const auto as = [p](auto value) {
-    std::memcpy(&value, p, sizeof value);
-    return value;
-  };
-  switch (type) {
-    case DataType::float32:
-      return as(float{});
-    case DataType::bfloat16:
-      return toFloat(as(BFloat16{}));
-    case DataType::uint8:
-      return as(std::uint8_t{});
-    case DataType::uint16:
-      return as(std::uint16_t{});
-    case DataType::int32:
-      return as(std::int32_t{});
+  double tolerance() const { return type == DataType::float32 ? 1e-5 : 1e-2; }
+  Configuration withThreads(int count) const {
+    Configuration other = *this;
+    other.threads = count;
+    return other;
   }
-  return 0;
-}
-
-inline void writeElement(DataType type, std::byte* p, double x) {
-  const auto as = [p](auto value) { std::memcpy(p, &value, sizeof value); };
-  switch (type) {
-    case DataType::float32:
-      return as(static_cast<float>(x));
-    case DataType::bfloat16:
-      return as(toBFloat16(static_cast<float>(x)));
-    case DataType::uint8:
-      return as(static_cast<std::uint8_t>(x));
-    case DataType::uint16:
-      return as(static_cast<std::uint16_t>(x));
-    case DataType::int32:
-      return as(static_cast<std::int32_t>(x));
+  std::string describe() const {
+    const std::string how =
+        processor == Processor::cuda
+            ? std::string("CUDA, ") + kScheduleNames[static_cast<int>(schedule)]
+            : std::string(cpu::isaName(isa)) + ", " + std::to_string(threads) + " threads";
+    return how + (type == DataType::float32 ? ", float32" : ", bfloat16") + ", gap " + std::to_string(gap);
   }
-}
-
-/// A tensor's memory between guards, all of it poison at first.
-class GuardedTensor {
- public:
-  explicit GuardedTensor(const TensorInfo& info)
-      : info_(info),
-        buffer_(info.pixels() * info.pixelStride * bytesPerElement(info.dataType) + 2 * kGuardBytes) {
-    std::memset(buffer_.data(), kPoison, buffer_.size());
-  }
-
-  std::byte* data() const { return buffer_.data() + kGuardBytes; }
-
-  void write(const Values& values) {
-    for (std::int64_t i = 0; i < info_.elements(); ++i) writeElement(info_.dataType, at(i), values[i]);
-  }
-  Values read() const {
-    Values values;
-    values.reserve(info_.elements());
-    for (std::int64_t i = 0; i < info_.elements(); ++i) values.push_back(readElement(info_.dataType, at(i)));
-    return values;
-  }
-  /// Every byte outside the elements is still poison.
-  bool intact() const {
-    const AlignedBuffer expected(buffer_.size());
-    std::memset(expected.data(), kPoison, expected.size());
-    const std::size_t rowBytes = info_.channels() * bytesPerElement(info_.dataType);
-    for (std::int64_t i = 0; i < info_.elements(); i += info_.channels()) {
-      std::memcpy(expected.data() + (at(i) - buffer_.data()), at(i), rowBytes);
-    }
-    return std::memcmp(expected.data(), buffer_.data(), buffer_.size()) == 0;
-  }
-
- private:
-  static constexpr int kPoison = 0xff;  // floats of it are NaN
-  static constexpr std::size_t kGuardBytes = 256;
-
-  std::byte* at(std::int64_t i) const {
-    const std::int64_t channels = info_.channels();
-    return data() + (i / channels * info_.pixelStride + i % channels) * bytesPerElement(info_.dataType);
-  }
-
-  TensorInfo info_;
-  AlignedBuffer buffer_;
 };
 
-/// One operation, its operands in the order of the schema, and the device to run it on.
+inline void useSchedule([[maybe_unused]] Schedule schedule) {
+#ifdef OCRNET_EMULATION
+  using emulation::Asynchrony, emulation::Order;
+  constexpr emulation::Policy kPolicies[] = {{Asynchrony::latest, Order::ascending, 1},
+                                             {Asynchrony::earliest, Order::descending, 1},
+                                             {Asynchrony::random, Order::random, 1}};
+  emulation::setPolicy(kPolicies[static_cast<int>(schedule)]);
+#endif
+}
+
+/// One operation and its operands in the order of the schema.
 class OpRunner {
  public:
+  OpRunner(Opcode opcode, Attributes attributes)
+      : OpRunner(*cpu::opFor(opcode), opcode, std::move(attributes)) {}
+  /// `op` in place of the CPU's own.
   OpRunner(const cpu::Op& op, Opcode opcode, Attributes attributes) : op_(op) {
     plan_.steps.push_back({opcode, "step", {}, {}, std::move(attributes), 0, 0, 0});
   }
@@ -170,21 +102,9 @@ class OpRunner {
   GuardedTensor& memoryOf(std::uint32_t tensor) { return memory_[tensor]; }
 
   /// The outputs that are there. Throws where anything beside them was written.
-  std::vector<Values> run(cpu::Isa isa, int threads) {
-    const cpu::Device device{threads, isa, false};
-    const cpu::StepDescription description(plan_, step());
-    const cpu::Choice choice = op_.choose(description, device);
-    step().algorithm = choice.algorithm;
-    step().scratchBytes = choice.scratchBytes;
-    Weights weights;
-    const auto prepared = op_.prepare(description, device, weights);
-
-    const auto scratchBytes = static_cast<std::int64_t>(choice.scratchBytes);
-    const GuardedTensor scratch(
-        {DataType::uint8, 1, {scratchBytes, 1, 1, 1}, Storage::arena, 0, 0, scratchBytes});
-    const std::vector<std::byte*> inputs = pointers(step().inputs), outputs = pointers(step().outputs);
-    prepared->run({inputs, outputs, scratch.data()});
-
+  std::vector<Values> run(const Configuration& configuration) {
+    const GuardedTensor scratch =
+        configuration.processor == Processor::cuda ? runOnCuda(configuration) : runOnCpu(configuration);
     if (!scratch.intact()) throw std::runtime_error("wrote beyond the scratch");
     for (const GuardedTensor& tensor : memory_) {
       if (!tensor.intact()) throw std::runtime_error("wrote beside the elements of a tensor");
@@ -198,6 +118,47 @@ class OpRunner {
 
  private:
   Step& step() { return plan_.steps.front(); }
+
+  /// Lets a device choose; the scratch that it wants.
+  GuardedTensor choose(const Choice& choice) {
+    step().algorithm = choice.algorithm;
+    step().scratchBytes = choice.scratchBytes;
+    const auto bytes = static_cast<std::int64_t>(choice.scratchBytes);
+    return GuardedTensor({DataType::uint8, 1, {bytes, 1, 1, 1}, Storage::arena, 0, 0, bytes});
+  }
+
+  GuardedTensor runOnCpu(const Configuration& configuration) {
+    const cpu::Device device{configuration.threads, configuration.isa, false};
+    const StepDescription description(plan_, step());
+    GuardedTensor scratch = choose(op_.choose(description, device));
+    Weights weights;
+    const auto prepared = op_.prepare(description, device, weights);
+    const std::vector<std::byte*> inputs = pointers(step().inputs), outputs = pointers(step().outputs);
+    prepared->run({inputs, outputs, scratch.data()});
+    return scratch;
+  }
+
+  GuardedTensor runOnCuda(const Configuration& configuration) {
+    const cuda::Op* const op = cuda::opFor(step().opcode);
+    if (!op) throw NotOnThisDevice(opSchemas()[static_cast<std::size_t>(step().opcode)].name);
+    const cuda::Device& device = cudaDevice();
+    useSchedule(configuration.schedule);
+    const StepDescription description(plan_, step());
+    GuardedTensor scratch = choose(op->choose(description, device));
+    CudaCopies copies;
+    const auto prepared = op->prepare(description, device, copies.parameters());
+    std::vector<std::byte*> onDevice;
+    for (const GuardedTensor& tensor : memory_) onDevice.push_back(copies.upload(tensor));
+    std::byte* const scratchOnDevice = copies.upload(scratch);
+    const auto pointers = [&](const std::vector<std::uint32_t>& tensors) {
+      std::vector<std::byte*> result;
+      for (const std::uint32_t i : tensors) result.push_back(i == kAbsent ? nullptr : onDevice[i]);
+      return result;
+    };
+    const std::vector<std::byte*> inputs = pointers(step().inputs), outputs = pointers(step().outputs);
+    copies.run([&](cudaStream_t stream) { prepared->enqueue({inputs, outputs, scratchOnDevice}, stream); });
+    return scratch;
+  }
 
   std::uint32_t addTensor(DataType type, const Shape& shape, std::int64_t gap, Storage storage) {
     TensorInfo info{
@@ -219,20 +180,6 @@ class OpRunner {
   std::vector<GuardedTensor> memory_;
 };
 
-/// A way to run an operation; every test runs in each of them.
-struct Configuration {
-  cpu::Isa isa;
-  int threads;
-  DataType type;
-  std::int64_t gap;
-
-  double tolerance() const { return type == DataType::float32 ? 1e-5 : 1e-2; }
-  std::string describe() const {
-    return std::string(cpu::isaName(isa)) + ", " + std::to_string(threads) + " threads, " +
-           (type == DataType::float32 ? "float32" : "bfloat16") + ", gap " + std::to_string(gap);
-  }
-};
-
 /// Sanitizers look at memory and not at results: under them not every combination runs, but each instruction
 /// set in both types, one with gaps.
 #ifdef __SANITIZE_ADDRESS__
@@ -249,11 +196,26 @@ inline std::vector<Configuration> configurations() {
       for (const DataType type : {DataType::float32, DataType::bfloat16}) {
         for (const std::int64_t gap : {0, 5}) {
           const bool varied = threads == 2 && (gap == 0) == (type == DataType::bfloat16);
-          if (varied || !kSanitized) all.push_back({isa, threads, type, gap});
+          if (varied || !kSanitized)
+            all.push_back({Processor::cpu, isa, threads, Schedule::ordinary, type, gap});
         }
       }
     }
   }
+  for (const Schedule schedule : {Schedule::ordinary, Schedule::reversed, Schedule::random}) {
+    for (const DataType type : {DataType::float32, DataType::bfloat16}) {
+      const bool varied = schedule == Schedule::random;
+      const std::int64_t gap = schedule == Schedule::ordinary ? 0 : 5;
+      if (varied || !kSanitized) all.push_back({Processor::cuda, cpu::bestIsa(), 1, schedule, type, gap});
+    }
+  }
+  return all;
+}
+
+/// For tests of what the CPU's device alone has.
+inline std::vector<Configuration> cpuConfigurations() {
+  std::vector<Configuration> all = configurations();
+  std::erase_if(all, [](const Configuration& c) { return c.processor != Processor::cpu; });
   return all;
 }
 
@@ -279,19 +241,24 @@ inline void require(bool condition, const std::string& what) {
 using Test = std::pair<const char*, std::function<void(const Configuration&)>>;
 
 /// Runs each test in each configuration; the exit code of the program.
-inline int runTests(const std::vector<Test>& tests) {
+inline int runTests(const std::vector<Test>& tests,
+                    const std::vector<Configuration>& configurations = test::configurations()) {
   int failures = 0;
+  std::set<std::string> absent;
   for (const auto& [name, test] : tests) {
-    for (const Configuration& configuration : configurations()) {
+    for (const Configuration& configuration : configurations) {
       try {
         test(configuration);
+      } catch (const NotOnThisDevice& error) {
+        absent.insert(error.what());
       } catch (const std::exception& error) {
         std::printf("%s (%s): %s\n", name, configuration.describe().c_str(), error.what());
         ++failures;
       }
     }
   }
-  std::printf("%zu tests in %zu configurations: %d failures\n", tests.size(), configurations().size(),
+  for (const std::string& operation : absent) std::printf("no kernel for %s\n", operation.c_str());
+  std::printf("%zu tests in %zu configurations: %d failures\n", tests.size(), configurations.size(),
               failures);
   return failures == 0 ? 0 : 1;
 }

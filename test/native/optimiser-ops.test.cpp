@@ -51,17 +51,16 @@ void sgdMatches(const Configuration& c) {
           newVelocity[i] = kMomentum * velocity[i] + g;
           newParameters[i] -= kScale * kRate * (nesterov ? g + kMomentum * newVelocity[i] : newVelocity[i]);
         }
-        OpRunner runner(
-            cpu::sgdOp, Opcode::sgd,
-            SgdAttributes{static_cast<std::int32_t>(part.first), static_cast<std::int32_t>(part.count),
-                          kScale, kMomentum, nesterov, kDecay});
+        OpRunner runner(Opcode::sgd, SgdAttributes{static_cast<std::int32_t>(part.first),
+                                                   static_cast<std::int32_t>(part.count), kScale, kMomentum,
+                                                   nesterov, kDecay});
         runner.input(DataType::float32, {size}, parameters)
             .input(DataType::float32, {size}, gradients)
             .input(DataType::float32, {size}, velocity)
             .input(DataType::float32, {2}, {kRate, 3});
         clips ? runner.input(DataType::float32, {1}, {kClip}) : runner.absentInput();
         runner.outputInPlaceOf(0).outputInPlaceOf(2);
-        const auto results = runner.run(c.isa, c.threads);
+        const auto results = runner.run(c);
         requireNear(results[0], newParameters, magnitudes);
         requireNear(results[1], newVelocity, magnitudes);
       }
@@ -92,7 +91,7 @@ void adamWMatches(const Configuration& c) {
           magnitudes[i] += std::abs(step);
         }
         OpRunner runner(
-            cpu::adamWOp, Opcode::adamW,
+            Opcode::adamW,
             AdamWAttributes{static_cast<std::int32_t>(part.first), static_cast<std::int32_t>(part.count), 1,
                             static_cast<float>(kBeta1), static_cast<float>(kBeta2),
                             static_cast<float>(kEpsilon), static_cast<float>(kDecay)});
@@ -105,7 +104,7 @@ void adamWMatches(const Configuration& c) {
             .outputInPlaceOf(0)
             .outputInPlaceOf(2)
             .outputInPlaceOf(3);
-        const auto results = runner.run(c.isa, c.threads);
+        const auto results = runner.run(c);
         requireNear(results[0], newParameters, magnitudes);
         requireNear(results[1], newFirst, magnitudes);
         requireNear(results[2], newSecond, magnitudes);
@@ -123,11 +122,11 @@ void globalNormMatches(const Configuration& c) {
         double sum = 0;
         for (const double value : x) sum += value * value;
         const double norm = std::sqrt(sum);
-        OpRunner runner(cpu::globalNormOp, Opcode::globalNorm, GlobalNormAttributes{maximum});
+        OpRunner runner(Opcode::globalNorm, GlobalNormAttributes{maximum});
         runner.input(DataType::float32, {size}, x)
             .output(DataType::float32, {1})
             .output(DataType::float32, {1});
-        const auto results = runner.run(c.isa, c.threads);
+        const auto results = runner.run(c);
         requireClose(results[0], {norm}, 1e-7);
         requireClose(results[1],
                      {maximum == 0 ? 1 : std::min(1.0, static_cast<double>(maximum) / (norm + 1e-6))}, 1e-7);
@@ -139,9 +138,9 @@ void globalNormMatches(const Configuration& c) {
 void normsOfNaNAreNaN(const Configuration& c) {
   Values x(100, 1);
   x[50] = kNaN;
-  OpRunner runner(cpu::globalNormOp, Opcode::globalNorm, GlobalNormAttributes{1});
+  OpRunner runner(Opcode::globalNorm, GlobalNormAttributes{1});
   runner.input(DataType::float32, {100}, x).output(DataType::float32, {1}).output(DataType::float32, {1});
-  const auto results = runner.run(c.isa, c.threads);
+  const auto results = runner.run(c);
   require(std::isnan(results[0][0]) && std::isnan(results[1][0]), "expected NaN");
 }
 
@@ -153,12 +152,12 @@ void accumulateMatches(const Configuration& c) {
       Values sum;
       for (std::int64_t i = 0; i < size; ++i)
         sum.push_back((keep == 0 ? 0 : keep * total[i]) + 0.25 * part[i]);
-      OpRunner runner(cpu::accumulateOp, Opcode::accumulate, AccumulateAttributes{});
+      OpRunner runner(Opcode::accumulate, AccumulateAttributes{});
       runner.input(DataType::float32, {size}, total)
           .input(DataType::float32, {size}, part)
           .input(DataType::float32, {2}, {keep, 0.25})
           .outputInPlaceOf(0);
-      requireClose(runner.run(c.isa, c.threads)[0], sum, 1e-6);
+      requireClose(runner.run(c)[0], sum, 1e-6);
     }
   }
 }
@@ -171,13 +170,12 @@ void movingAverageMatches(const Configuration& c) {
         const double decay = warmUp ? std::min(0.9999, (1 + time) / (10 + time)) : 0.9999;
         Values expected;
         for (const double value : values) expected.push_back((1 - decay) * value);
-        OpRunner runner(cpu::movingAverageOp, Opcode::movingAverage,
-                        MovingAverageAttributes{0.9999f, warmUp});
+        OpRunner runner(Opcode::movingAverage, MovingAverageAttributes{0.9999f, warmUp});
         runner.input(DataType::float32, {size}, average)
             .input(DataType::float32, {size}, values)
             .input(DataType::float32, {2}, {0, time})
             .outputInPlaceOf(0);
-        requireClose(runner.run(c.isa, c.threads)[0], expected, 1e-6);
+        requireClose(runner.run(c)[0], expected, 1e-6);
       }
     }
   }

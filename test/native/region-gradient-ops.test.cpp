@@ -42,11 +42,11 @@ void distributeMatches(const Configuration& c) {
         expected.push_back(rounded(c.type, sum));
       }
     }
-    OpRunner runner(cpu::distributeRegionsOp, Opcode::distributeRegions, DistributeRegionsAttributes{});
+    OpRunner runner(Opcode::distributeRegions, DistributeRegionsAttributes{});
     runner.input(DataType::float32, s.image(s.classes), regions)
         .input(c.type, s.vectors(s.channels), vectors)
         .output(c.type, s.image(s.channels), c.gap);
-    requireClose(runner.run(c.isa, c.threads)[0], expected, c.tolerance());
+    requireClose(runner.run(c)[0], expected, c.tolerance());
   }
 }
 
@@ -65,11 +65,11 @@ void scoreMatches(const Configuration& c) {
         expected.push_back(sum);
       }
     }
-    OpRunner runner(cpu::scoreRegionsOp, Opcode::scoreRegions, ScoreRegionsAttributes{});
+    OpRunner runner(Opcode::scoreRegions, ScoreRegionsAttributes{});
     runner.input(c.type, s.image(s.channels), features, c.gap)
         .input(c.type, s.vectors(s.channels), vectors)
         .output(DataType::float32, s.image(s.classes));
-    requireClose(runner.run(c.isa, c.threads)[0], expected, kTolerance);
+    requireClose(runner.run(c)[0], expected, kTolerance);
   }
 }
 
@@ -77,14 +77,13 @@ void refuseBFloat16(const Configuration& c) {
   if (c.type != DataType::bfloat16) return;
   const auto requireRefused = [&](OpRunner& runner) {
     try {
-      runner.run(c.isa, c.threads);
+      runner.run(c);
     } catch (const Error& error) {
       return require(error.code() == std::string("UNSUPPORTED"), "refused with another code");
     }
     throw std::runtime_error("was not refused");
   };
-  OpRunner resize(cpu::resizeBilinearGradientOp, Opcode::resizeBilinearGradient,
-                  ResizeBilinearGradientAttributes{1, 1, false});
+  OpRunner resize(Opcode::resizeBilinearGradient, ResizeBilinearGradientAttributes{1, 1, false});
   requireRefused(resize.input(c.type, {1, 1, 1, 1}, {1}).output(c.type, {1, 1, 1, 1}));
 }
 
@@ -100,11 +99,10 @@ Values sumsOverPixels(const Values& values, const Size& s) {
 
 Values runSpatialSoftmaxGradient(const Configuration& c, const Size& s, const Values& regions,
                                  const Values& dRegions, int threads, bool inPlace) {
-  OpRunner runner(cpu::spatialSoftmaxGradientOp, Opcode::spatialSoftmaxGradient,
-                  SpatialSoftmaxGradientAttributes{0.5f});
+  OpRunner runner(Opcode::spatialSoftmaxGradient, SpatialSoftmaxGradientAttributes{0.5f});
   runner.input(c.type, s.image(s.classes), regions).input(c.type, s.image(s.classes), dRegions);
   inPlace ? runner.outputInPlaceOf(1) : runner.output(c.type, s.image(s.classes));
-  return runner.run(c.isa, threads)[0];
+  return runner.run(c.withThreads(threads))[0];
 }
 
 void spatialSoftmaxGradientMatches(const Configuration& c) {
@@ -166,15 +164,14 @@ std::vector<Values> attentionGradients(const Size& s, const AttentionInputs& in,
 /// `wanted`: which of the three somebody reads.
 std::vector<Values> runAttentionGradient(const Configuration& c, const Size& s, const AttentionInputs& in,
                                          float scale, int threads, const std::vector<bool>& wanted) {
-  OpRunner runner(cpu::attendRegionsGradientOp, Opcode::attendRegionsGradient,
-                  AttendRegionsGradientAttributes{scale});
+  OpRunner runner(Opcode::attendRegionsGradient, AttendRegionsGradientAttributes{scale});
   runner.input(c.type, s.image(s.depth), in.query, c.gap)
       .input(c.type, s.vectors(s.depth), in.key)
       .input(c.type, s.vectors(s.channels), in.value)
       .input(c.type, s.image(s.channels), in.dy, 2 * c.gap);
   const Shape shapes[] = {s.image(s.depth), s.vectors(s.depth), s.vectors(s.channels)};
   for (int i = 0; i < 3; ++i) wanted[i] ? runner.output(c.type, shapes[i]) : runner.absentOutput();
-  return runner.run(c.isa, threads);
+  return runner.run(c.withThreads(threads));
 }
 
 AttentionInputs randomAttention(const Configuration& c, const Size& s) {

@@ -35,9 +35,9 @@ Values softmaxOverPixels(const Values& logits, const Size& size, double scale) {
 Values runSpatialSoftmax(const Configuration& c, const Size& size, const Values& logits, float scale,
                          int threads) {
   const Shape shape{size.batch, size.height, size.width, size.classes};
-  OpRunner runner(cpu::spatialSoftmaxOp, Opcode::spatialSoftmax, SpatialSoftmaxAttributes{scale});
+  OpRunner runner(Opcode::spatialSoftmax, SpatialSoftmaxAttributes{scale});
   runner.input(c.type, shape, logits, c.gap).output(DataType::float32, shape);
-  return runner.run(c.isa, threads)[0];
+  return runner.run(c.withThreads(threads))[0];
 }
 
 void spatialSoftmaxMatches(const Configuration& c) {
@@ -69,11 +69,11 @@ void spatialSoftmaxIgnoresThreads(const Configuration& c) {
 
 Values runAggregate(const Configuration& c, const Size& size, const Values& regions, const Values& features,
                     int threads) {
-  OpRunner runner(cpu::aggregateRegionsOp, Opcode::aggregateRegions, AggregateRegionsAttributes{});
+  OpRunner runner(Opcode::aggregateRegions, AggregateRegionsAttributes{});
   runner.input(DataType::float32, {size.batch, size.height, size.width, size.classes}, regions)
       .input(c.type, {size.batch, size.height, size.width, size.channels}, features, c.gap)
       .output(c.type, {size.batch, size.classes, 1, size.channels});
-  return runner.run(c.isa, threads)[0];
+  return runner.run(c.withThreads(threads))[0];
 }
 
 void aggregateMatches(const Configuration& c) {
@@ -126,14 +126,12 @@ Values attend(const Size& size, const Values& query, const Values& key, const Va
 
 void checkAttend(const Configuration& c, const Size& size, const Values& query, const Values& key,
                  const Values& value, float scale, Activation activation) {
-  OpRunner runner(cpu::attendRegionsOp, Opcode::attendRegions,
-                  AttendRegionsAttributes{scale, activation, kSlope});
+  OpRunner runner(Opcode::attendRegions, AttendRegionsAttributes{scale, activation, kSlope});
   runner.input(c.type, {size.batch, size.height, size.width, size.depth}, query, c.gap)
       .input(c.type, {size.batch, size.classes, 1, size.depth}, key)
       .input(c.type, {size.batch, size.classes, 1, size.channels}, value)
       .output(c.type, {size.batch, size.height, size.width, size.channels}, 2 * c.gap);
-  requireClose(runner.run(c.isa, c.threads)[0], attend(size, query, key, value, scale, activation),
-               c.tolerance());
+  requireClose(runner.run(c)[0], attend(size, query, key, value, scale, activation), c.tolerance());
 }
 
 void attendMatches(const Configuration& c) {

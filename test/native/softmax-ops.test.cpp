@@ -33,10 +33,10 @@ Values softmaxOverChannels(const Values& x, const Shape& shape, double scale) {
 }
 
 Values runSoftmax(const Configuration& c, const Shape& shape, const Values& x, float scale, bool inPlace) {
-  OpRunner runner(cpu::softmaxOp, Opcode::softmax, SoftmaxAttributes{scale});
+  OpRunner runner(Opcode::softmax, SoftmaxAttributes{scale});
   runner.input(c.type, shape, x, c.gap);
   inPlace ? runner.outputInPlaceOf(0) : runner.output(DataType::float32, shape, 2 * c.gap);
-  return runner.run(c.isa, c.threads)[0];
+  return runner.run(c)[0];
 }
 
 void softmaxMatches(const Configuration& c) {
@@ -81,10 +81,10 @@ void softmaxGradientMatches(const Configuration& c) {
       for (std::int64_t i = first; i < first + channels; ++i) expected[i] = scale * y[i] * (dy[i] - mean);
     });
     for (const bool inPlace : {false, true}) {
-      OpRunner runner(cpu::softmaxGradientOp, Opcode::softmaxGradient, SoftmaxGradientAttributes{scale});
+      OpRunner runner(Opcode::softmaxGradient, SoftmaxGradientAttributes{scale});
       runner.input(c.type, shape, y, c.gap).input(c.type, shape, dy, 2 * c.gap);
       inPlace ? runner.outputInPlaceOf(1) : runner.output(c.type, shape, c.gap);
-      requireClose(runner.run(c.isa, c.threads)[0], expected, kTolerance);
+      requireClose(runner.run(c)[0], expected, kTolerance);
     }
   }
 }
@@ -95,19 +95,19 @@ void scaleByMatches(const Configuration& c) {
     Values expected;
     for (const double value : x) expected.push_back(rounded(c.type, value * factor[0]));
     for (const bool inPlace : {false, true}) {
-      OpRunner runner(cpu::scaleByOp, Opcode::scaleBy, ScaleByAttributes{});
+      OpRunner runner(Opcode::scaleBy, ScaleByAttributes{});
       runner.input(c.type, shape, x, c.gap).input(DataType::float32, {1}, factor);
       inPlace ? runner.outputInPlaceOf(0) : runner.output(c.type, shape, 2 * c.gap);
-      requireClose(runner.run(c.isa, c.threads)[0], expected, c.tolerance());
+      requireClose(runner.run(c)[0], expected, c.tolerance());
     }
   }
 }
 
 Values runDotProduct(const Configuration& c, const Shape& shape, const Values& a, const Values& b,
                      int threads) {
-  OpRunner runner(cpu::dotProductOp, Opcode::dotProduct, DotProductAttributes{});
+  OpRunner runner(Opcode::dotProduct, DotProductAttributes{});
   runner.input(c.type, shape, a, c.gap).input(c.type, shape, b, 2 * c.gap);
-  return runner.output(DataType::float32, {1}).run(c.isa, threads)[0];
+  return runner.output(DataType::float32, {1}).run(c.withThreads(threads))[0];
 }
 
 /// Products of float32 are exact in float64: all that is rounded is the result.

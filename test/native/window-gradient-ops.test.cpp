@@ -62,11 +62,11 @@ void resizeGradientMatches(const Configuration& c) {
         const Values dy = randomValues(c.type, outputShape);
         const auto run = [&, height = height, width = width](int threads) {
           OpRunner runner(
-              cpu::resizeBilinearGradientOp, Opcode::resizeBilinearGradient,
+              Opcode::resizeBilinearGradient,
               ResizeBilinearGradientAttributes{static_cast<std::int32_t>(shape[1]),
                                                static_cast<std::int32_t>(shape[2]), alignCorners});
           runner.input(c.type, outputShape, dy, c.gap).output(c.type, shape, 2 * c.gap);
-          return runner.run(c.isa, threads)[0];
+          return runner.run(c.withThreads(threads))[0];
         };
         const Values dx = run(c.threads);
         requireClose(dx, resizeGradient(dy, outputShape, shape, alignCorners), 1e-5);
@@ -126,12 +126,12 @@ void maxPoolGradientMatches(const Configuration& c) {
       const Values dy = randomValues(c.type, outputShape);
       const auto run = [&](int threads) {
         OpRunner runner(
-            cpu::maxPool2dGradientOp, Opcode::maxPool2dGradient,
+            Opcode::maxPool2dGradient,
             MaxPool2dGradientAttributes{window.kernel, window.stride, window.padding, window.ceilMode});
         runner.input(c.type, shape, x, c.gap)
             .input(c.type, outputShape, dy, 2 * c.gap)
             .output(c.type, shape, 3 * c.gap);
-        return runner.run(c.isa, threads)[0];
+        return runner.run(c.withThreads(threads))[0];
       };
       const Values dx = run(c.threads);
       requireClose(dx, maxPoolGradient(x, shape, dy, outputShape, window), 1e-5);
@@ -158,11 +158,11 @@ void adaptiveAveragePoolGradientMatches(const Configuration& c) {
         }
       });
       for (double& value : expected) value = rounded(c.type, value);
-      OpRunner runner(cpu::adaptiveAveragePool2dGradientOp, Opcode::adaptiveAveragePool2dGradient,
+      OpRunner runner(Opcode::adaptiveAveragePool2dGradient,
                       AdaptiveAveragePool2dGradientAttributes{static_cast<std::int32_t>(shape[1]),
                                                               static_cast<std::int32_t>(shape[2])});
       runner.input(c.type, outputShape, dy, c.gap).output(c.type, shape, 2 * c.gap);
-      requireClose(runner.run(c.isa, c.threads)[0], expected, c.tolerance());
+      requireClose(runner.run(c)[0], expected, c.tolerance());
     }
   }
 }

@@ -61,10 +61,9 @@ void maxPoolMatches(const Configuration& c) {
         }
         return most;
       });
-      OpRunner runner(cpu::maxPool2dOp, Opcode::maxPool2d,
-                      MaxPool2dAttributes{kernel, stride, padding, ceilMode});
+      OpRunner runner(Opcode::maxPool2d, MaxPool2dAttributes{kernel, stride, padding, ceilMode});
       runner.input(c.type, shape, x, c.gap).output(c.type, outputShape, 2 * c.gap);
-      requireClose(runner.run(c.isa, c.threads)[0], expected, 0);
+      requireClose(runner.run(c)[0], expected, 0);
     }
   }
 }
@@ -86,10 +85,9 @@ void adaptiveAveragePoolMatches(const Configuration& c) {
         }
         return rounded(c.type, sum / count);
       });
-      OpRunner runner(cpu::adaptiveAveragePool2dOp, Opcode::adaptiveAveragePool2d,
-                      AdaptiveAveragePool2dAttributes{height, width});
+      OpRunner runner(Opcode::adaptiveAveragePool2d, AdaptiveAveragePool2dAttributes{height, width});
       runner.input(c.type, shape, x, c.gap).output(c.type, outputShape, 2 * c.gap);
-      requireClose(runner.run(c.isa, c.threads)[0], expected, c.tolerance());
+      requireClose(runner.run(c)[0], expected, c.tolerance());
     }
   }
 }
@@ -127,12 +125,12 @@ void resizeMatches(const Configuration& c) {
                 return rounded(c.type,
                                activated(bilinear(x, shape, n, row, column, k) + added, activation, kSlope));
               });
-          OpRunner runner(cpu::resizeBilinearOp, Opcode::resizeBilinear,
+          OpRunner runner(Opcode::resizeBilinear,
                           ResizeBilinearAttributes{height, width, alignCorners, activation, kSlope});
           runner.input(c.type, shape, x, c.gap);
           mode == 0 ? runner.absentInput() : runner.input(c.type, outputShape, residual, 2 * c.gap);
           mode == 2 ? runner.outputInPlaceOf(1) : runner.output(c.type, outputShape, 3 * c.gap);
-          requireClose(runner.run(c.isa, c.threads)[0], expected, c.tolerance());
+          requireClose(runner.run(c)[0], expected, c.tolerance());
         }
       }
     }
@@ -178,7 +176,7 @@ void resizeTapsMatches(const Configuration& c) {
               return rounded(c.type, activated(sum, activation, kSlope));
             });
         OpRunner runner(
-            cpu::resizeTapsOp, Opcode::resizeTaps,
+            Opcode::resizeTaps,
             ResizeTapsAttributes{height, width, kernel, dilation, alignCorners, activation, kSlope,
                                  c.type == DataType::float32 ? FloatType::float32 : FloatType::bfloat16});
         for (std::size_t map = 0; map < 6; ++map) {
@@ -187,7 +185,7 @@ void resizeTapsMatches(const Configuration& c) {
         }
         mode == 0 ? runner.absentInput() : runner.input(c.type, outputShape, residual, 2 * c.gap);
         mode == 2 ? runner.outputInPlaceOf(6) : runner.output(c.type, outputShape, 3 * c.gap);
-        requireClose(runner.run(c.isa, c.threads)[0], expected, c.tolerance());
+        requireClose(runner.run(c)[0], expected, c.tolerance());
       }
     }
   }
@@ -225,13 +223,13 @@ void resizeArgmaxMatches(const Configuration& c) {
         const bool small =
             c.type == DataType::bfloat16;  // the input is float32 always: vary the labels instead
         for (const bool withConfidence : {false, true}) {
-          OpRunner runner(cpu::resizeArgmaxOp, Opcode::resizeArgmax,
+          OpRunner runner(Opcode::resizeArgmax,
                           ResizeArgmaxAttributes{height, width, alignCorners,
                                                  small ? LabelType::uint8 : LabelType::uint16});
           runner.input(DataType::float32, shape, logits)
               .output(small ? DataType::uint8 : DataType::uint16, outputShape);
           withConfidence ? runner.output(DataType::float32, outputShape) : runner.absentOutput();
-          const std::vector<Values> results = runner.run(c.isa, c.threads);
+          const std::vector<Values> results = runner.run(c);
           checkLabels(logits, shape, outputShape, alignCorners, results[0],
                       withConfidence ? &results[1] : nullptr, 1e-5);
         }
@@ -244,12 +242,11 @@ void resizeArgmaxTakesExtremes(const Configuration& c) {
   // Pixels of three classes: a tie, huge scores, −∞, NaN.
   const Shape shape{1, 1, 5, 3};
   const Values logits = {2, 2, 1, -1e30, 1e30, 1e30, -kInfinity, -kInfinity, 0, kNaN, kNaN, kNaN, 1, kNaN, 2};
-  OpRunner runner(cpu::resizeArgmaxOp, Opcode::resizeArgmax,
-                  ResizeArgmaxAttributes{1, 5, true, LabelType::uint8});
+  OpRunner runner(Opcode::resizeArgmax, ResizeArgmaxAttributes{1, 5, true, LabelType::uint8});
   runner.input(DataType::float32, shape, logits)
       .output(DataType::uint8, {1, 1, 5})
       .output(DataType::float32, {1, 1, 5});
-  const std::vector<Values> results = runner.run(c.isa, c.threads);
+  const std::vector<Values> results = runner.run(c);
   // The weight of the right neighbour is 0, but 0 · NaN and 0 · −∞ are NaN: only pixels beside finite ones
   // are exact.
   require(results[0][0] == 0, "a tie goes to the lowest class");

@@ -14,17 +14,6 @@
 
 namespace ocrnet::cpu {
 
-/// Throws Error("INVALID_PLAN") unless the plan asks for the only algorithm and gives it the scratch that it
-/// needs.
-inline void requireChoice(const StepDescription& step, const Choice& choice) {
-  const auto& [algorithm, scratchBytes] = std::pair{step.step().algorithm, step.step().scratchBytes};
-  if (algorithm == choice.algorithm && scratchBytes >= choice.scratchBytes) return;
-  throw Error("INVALID_PLAN", "expected algorithm " + std::to_string(choice.algorithm) + " with " +
-                                  std::to_string(choice.scratchBytes) +
-                                  " bytes of scratch, received algorithm " + std::to_string(algorithm) +
-                                  " with " + std::to_string(scratchBytes));
-}
-
 /// A prepared step from a function of its memory, which owns whatever was made ahead.
 template <class Run>
 std::unique_ptr<PreparedStep> preparedStep(Run run) {

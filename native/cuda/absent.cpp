@@ -1,0 +1,31 @@
+// In place of the CUDA backend where the addon was built without nvcc.
+
+#include "core/error.h"
+#include "cuda/backend.h"
+
+namespace ocrnet::cuda {
+
+namespace {
+
+constexpr const char* kReason = "this build of the addon has no CUDA: it was made without nvcc";
+
+}  // namespace
+
+Description describe() {
+  return {.built = false,
+          .emulated = false,
+          .runtimeVersion = "",
+          .driverVersion = "",
+          .unavailable = kReason,
+          .devices = {}};
+}
+
+Device describeDevice(int, bool) {
+  throw Error("DEVICE_UNAVAILABLE", std::string("No GPU can be used: ") + kReason);
+}
+
+std::unique_ptr<Backend> openBackend(const Options&) {
+  throw Error("DEVICE_UNAVAILABLE", std::string("No GPU can be used: ") + kReason);
+}
+
+}  // namespace ocrnet::cuda

@@ -1,0 +1,78 @@
+#include "cuda/backend.h"
+
+#include <map>
+
+#include "core/error.h"
+#include "cuda/check.h"
+#include "cuda/executable.h"
+
+namespace ocrnet::cuda {
+
+namespace {
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(const Device& device)
+      : device_(device),
+        stream_(std::make_shared<Stream>(makeStream(device.index))),
+        memory_(std::make_shared<CudaMemory>(device.index, stream_)),
+        arena_(memory_) {}
+
+  std::string name() const override { return "cuda"; }
+  std::shared_ptr<DeviceMemory> memory() const override { return memory_; }
+  std::vector<StepChoice> inspect(const TypedPlan& typed) const override;
+  void startThread() override { check(cudaSetDevice(device_.index)); }
+  using Backend::load;
+  std::unique_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights,
+                                   std::shared_ptr<State> state, std::unique_ptr<Membership> place) override;
+  std::size_t arenaBytes() const override { return arena_.bytes(); }
+
+ private:
+  std::shared_ptr<Parameters> parametersOf(const std::shared_ptr<Weights>& weights);
+
+  Device device_;
+  std::shared_ptr<Stream> stream_;
+  std::shared_ptr<CudaMemory> memory_;
+  Arena arena_;
+  /// Of models that have a plan loaded.
+  std::map<std::weak_ptr<Weights>, std::weak_ptr<Parameters>, std::owner_less<>> parameters_;
+};
+
+std::vector<StepChoice> CudaBackend::inspect(const TypedPlan& typed) const {
+  const Plan& plan = typed.plan();
+  std::vector<StepChoice> choices;
+  for (const Step& step : plan.steps) {
+    const Choice choice = atStep(step, [&] {
+      const Op* const op = opFor(step.opcode);
+      if (!op) throw Error("UNSUPPORTED", "has no kernel for GPUs");
+      return op->choose(StepDescription(plan, step), device_);
+    });
+    choices.push_back({choice.algorithm, choice.name, choice.scratchBytes});
+  }
+  return choices;
+}
+
+std::unique_ptr<Executable> CudaBackend::load(ValidPlan plan, std::shared_ptr<Weights> weights,
+                                              std::shared_ptr<State> state,
+                                              std::unique_ptr<Membership> place) {
+  if (place) throw Error("UNSUPPORTED", "GPUs do not train in groups: expected a plan without one");
+  return std::make_unique<CudaExecutable>(std::move(plan), parametersOf(weights), std::move(state), device_,
+                                          stream_, memory_, arena_);
+}
+
+std::shared_ptr<Parameters> CudaBackend::parametersOf(const std::shared_ptr<Weights>& weights) {
+  std::erase_if(parameters_, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<Parameters>& known = parameters_[weights];
+  if (const auto parameters = known.lock()) return parameters;
+  const auto parameters = std::make_shared<Parameters>(weights, memory_);
+  known = parameters;
+  return parameters;
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> openBackend(const Options& options) {
+  return std::make_unique<CudaBackend>(describeDevice(options.index, options.tf32));
+}
+
+}  // namespace ocrnet::cuda

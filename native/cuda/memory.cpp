@@ -1,0 +1,61 @@
+#include "cuda/memory.h"
+
+#include <new>
+
+#include "cuda/check.h"
+
+namespace ocrnet::cuda {
+
+Stream makeStream(int device) {
+  check(cudaSetDevice(device));
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  return Stream(stream);
+}
+
+PinnedMemory::PinnedMemory(std::size_t bytes) {
+  if (bytes == 0) return;
+  void* memory = nullptr;
+  check(cudaMallocHost(&memory, bytes));
+  memory_ = Owned<void*, cudaFreeHost>(memory);
+}
+
+std::shared_ptr<std::byte> CudaMemory::allocate(std::size_t bytes) {
+  std::shared_ptr<std::byte> memory = allocateUninitialised(bytes);
+  check(cudaMemsetAsync(memory.get(), 0, bytes, stream_->get()));
+  return memory;
+}
+
+std::shared_ptr<std::byte> CudaMemory::allocateUninitialised(std::size_t bytes) {
+  check(cudaSetDevice(device_));  // on whichever thread this is
+  void* memory = nullptr;
+  const cudaError_t error = cudaMallocAsync(&memory, bytes, stream_->get());
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // no reason for what comes to fail
+    throw std::bad_alloc();
+  }
+  check(error);
+  return {static_cast<std::byte*>(memory), [device = device_, stream = stream_](std::byte* data) {
+            cudaSetDevice(device);
+            cudaFreeAsync(data, stream->get());
+          }};
+}
+
+void CudaMemory::write(std::span<const std::byte> from, std::byte* to) {
+  check(cudaMemcpyAsync(to, from.data(), from.size(), cudaMemcpyHostToDevice, stream_->get()));
+  check(cudaStreamSynchronize(stream_->get()));
+}
+
+void CudaMemory::read(const std::byte* from, std::span<std::byte> to) {
+  check(cudaMemcpyAsync(to.data(), from, to.size(), cudaMemcpyDeviceToHost, stream_->get()));
+  check(cudaStreamSynchronize(stream_->get()));
+}
+
+std::size_t CudaMemory::freeBytes() const {
+  std::size_t free = 0, total = 0;
+  check(cudaSetDevice(device_));
+  check(cudaMemGetInfo(&free, &total));
+  return free;
+}
+
+}  // namespace ocrnet::cuda

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <memory>
+#include <utility>
+
+#include "runtime/device-memory.h"
+
+namespace ocrnet::cuda {
+
+/// An owner of one of CUDA's handles.
+template <class Handle, auto destroy>
+class Owned {
+ public:
+  Owned() = default;
+  explicit Owned(Handle handle) : handle_(handle) {}
+  Owned(Owned&& other) noexcept : handle_(other.handle_) { other.handle_ = nullptr; }
+  Owned& operator=(Owned&& other) noexcept {
+    std::swap(handle_, other.handle_);
+    return *this;
+  }
+  ~Owned() {
+    if (handle_) destroy(handle_);
+  }
+
+  Handle get() const { return handle_; }
+  explicit operator bool() const { return handle_ != nullptr; }
+
+ private:
+  Handle handle_ = nullptr;
+};
+
+using Stream = Owned<cudaStream_t, cudaStreamDestroy>;
+using Event = Owned<cudaEvent_t, cudaEventDestroy>;
+using Graph = Owned<cudaGraph_t, cudaGraphDestroy>;
+using GraphExecutable = Owned<cudaGraphExec_t, cudaGraphExecDestroy>;
+
+Stream makeStream(int device);
+
+/// Memory of the processor that the GPU copies from and to without a detour.
+class PinnedMemory {
+ public:
+  PinnedMemory() = default;
+  /// Throws Error("OUT_OF_MEMORY").
+  explicit PinnedMemory(std::size_t bytes);
+  std::byte* data() const { return static_cast<std::byte*>(memory_.get()); }
+
+ private:
+  Owned<void*, cudaFreeHost> memory_;
+};
+
+/// The memory of one GPU. What is allocated and freed is ordered by the stream, where all work of the device
+/// is put.
+class CudaMemory final : public DeviceMemory {
+ public:
+  CudaMemory(int device, std::shared_ptr<Stream> stream) : device_(device), stream_(std::move(stream)) {}
+
+  std::shared_ptr<std::byte> allocate(std::size_t bytes) override;
+  std::shared_ptr<std::byte> allocateUninitialised(std::size_t bytes) override;
+  void write(std::span<const std::byte> from, std::byte* to) override;
+  void read(const std::byte* from, std::span<std::byte> to) override;
+  std::size_t freeBytes() const override;
+
+ private:
+  int device_;
+  std::shared_ptr<Stream> stream_;
+};
+
+}  // namespace ocrnet::cuda

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "core/epilogue.h"
+#include "cuda/op.h"
+
+namespace ocrnet::cuda {
+
+/// Where the operands of an affine map are among the inputs of an operation; −1 where the operation has none.
+struct AffineInputs {
+  int scale, shift, residual;
+};
+
+/// activation(x · scale + shift + residual) with x as the first input: scaleShift, activate and add.
+std::unique_ptr<PreparedStep> prepareAffine(const StepDescription& step, Epilogue epilogue,
+                                            AffineInputs inputs);
+
+}  // namespace ocrnet::cuda

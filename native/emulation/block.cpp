@@ -1,0 +1,337 @@
+#include "emulation/block.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstring>
+#include <mutex>
+#include <new>
+
+#include "core/integers.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
+thread_local uint3 threadIdx, blockIdx;
+thread_local dim3 blockDim, gridDim;
+
+namespace ocrnet::emulation {
+
+namespace {
+
+constexpr std::size_t kStackBytes = 128 * 1024, kPageBytes = 4096, kSharedAlignment = 128;
+constexpr std::size_t kSharedRegionBytes = roundUp(kMostSharedBytes, kPageBytes);
+constexpr int kPoison = 0xff;  // floats of it are NaN
+
+thread_local Block* currentBlock = nullptr;
+
+std::atomic<std::uint64_t> packedPolicy{std::uint64_t{1} << 32 | 1};  // latest, ascending, 1
+
+std::byte* mapMemory(std::size_t bytes) {
+  void* const memory =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  return static_cast<std::byte*>(memory);
+}
+
+std::string describe(uint3 index) {
+  return "(" + std::to_string(index.x) + ", " + std::to_string(index.y) + ", " + std::to_string(index.z) +
+         ")";
+}
+
+}  // namespace
+
+Policy policy() {
+  const std::uint64_t packed = packedPolicy;
+  return {static_cast<Asynchrony>(packed >> 32 & 0xff), static_cast<Order>(packed >> 40),
+          static_cast<std::uint32_t>(packed)};
+}
+
+void setPolicy(const Policy& policy) {
+  packedPolicy = static_cast<std::uint64_t>(policy.order) << 40 |
+                 static_cast<std::uint64_t>(policy.asynchrony) << 32 | policy.seed;
+}
+
+Block::Block() {
+  stacks_ = mapMemory(kStackBytes * kMostThreads);
+  sharedRegion_ = mapMemory(kSharedRegionBytes + kPageBytes);
+  mprotect(sharedRegion_ + kSharedRegionBytes, kPageBytes, PROT_NONE);
+}
+
+Block::~Block() {
+  munmap(stacks_, kStackBytes * kMostThreads);
+  munmap(sharedRegion_, kSharedRegionBytes + kPageBytes);
+}
+
+Block& Block::current() { return *currentBlock; }
+Block* Block::currentOrNull() { return currentBlock; }
+
+std::string Block::run(const Launch& launch, uint3 index) {
+  launch_ = &launch;
+  index_ = index;
+  policy_ = policy();
+  randomState_ = policy_.seed + index.x * 7919 + index.y * 104729 + index.z * 1299709;
+  fault_.clear();
+  blockIdx = index;
+  blockDim = launch.block;
+  gridDim = launch.grid;
+  count_ = alive_ = launch.block.x * launch.block.y * launch.block.z;
+  barrier_ = {};
+  warps_.assign(divideUp(count_, kWarpThreads), {});
+  prepareShared();
+  prepareThreads();
+  currentBlock = this;
+  resume(scheduler_, *next());
+  currentBlock = nullptr;
+  if (fault_.empty()) requireSharedTailIntact();
+  return fault_;
+}
+
+void Block::prepareShared() {
+  shared_ = sharedRegion_ + kSharedRegionBytes - roundUp(launch_->sharedBytes, kSharedAlignment);
+  std::memset(shared_, kPoison, sharedRegion_ + kSharedRegionBytes - shared_);
+}
+
+/// Between the end of the kernel's shared memory and the page that nobody may touch.
+void Block::requireSharedTailIntact() {
+  const std::byte* const end = sharedRegion_ + kSharedRegionBytes;
+  for (const std::byte* p = shared_ + launch_->sharedBytes; p < end; ++p) {
+    if (*p == std::byte{kPoison}) continue;
+    fault_ = std::string(launch_->kernel) + ", block " + describe(index_) +
+             ": wrote behind its shared memory of " + std::to_string(launch_->sharedBytes) + " bytes";
+    return;
+  }
+}
+
+void Block::prepareThreads() {
+  if (threads_.size() < count_) threads_.resize(count_);
+#ifdef __SANITIZE_ADDRESS__
+  // Threads that a fault ended left marks of their frames.
+  ASAN_UNPOISON_MEMORY_REGION(stacks_, kStackBytes * count_);
+#endif
+  const dim3 size = launch_->block;
+  for (unsigned i = 0; i < count_; ++i) {
+    Thread& thread = threads_[i];
+    thread.index = {i % size.x, i / size.x % size.y, i / (size.x * size.y)};
+    thread.number = i;
+    thread.ended = false;
+    thread.awaited = nullptr;
+    thread.copies.clear();
+    thread.group = 0;
+    makeContext(thread.context, stacks_ + kStackBytes * i, kStackBytes, &Block::enter);
+  }
+  running_ = nullptr;
+}
+
+void Block::enter() {
+  Block& block = current();
+  block.launch_->body();
+  block.endThread();
+}
+
+void Block::endThread() {
+  Thread& thread = *running_;
+  if (!thread.copies.empty()) fault("ended with asynchronous copies on their way");
+  if (barrier_.arrived > 0) fault("ended while others wait in __syncthreads");
+  thread.ended = true;
+  --alive_;
+  if (Thread* const other = next()) resume(thread.context, *other);
+  switchContext(thread.context, scheduler_);
+}
+
+void Block::fault(const std::string& rule) {
+  fault_ = std::string(launch_->kernel) + ", block " + describe(index_) + ", thread " +
+           describe(running_->index) + ": " + rule;
+  // The other threads are left where they are: kernels own nothing that would have to be freed.
+  Context abandoned;
+  switchContext(abandoned, scheduler_);
+  __builtin_unreachable();
+}
+
+void Block::synchronise() {
+  if (alive_ < count_) fault("waits in __syncthreads for threads that have ended");
+  barrier_.expected = count_;
+  if (++barrier_.arrived == barrier_.expected) {
+    complete(barrier_);
+  } else {
+    await(barrier_, "__syncthreads");
+  }
+}
+
+Meeting& Block::arrive(unsigned mask, void* operand, const char* operation) {
+  const unsigned lane = this->lane();
+  if ((mask >> lane & 1) == 0) fault(std::string(operation) + ": its mask lacks the thread's own lane");
+  Meeting& meeting = warps_[running_->number / kWarpThreads][std::countr_zero(mask)];
+  const auto expected = static_cast<unsigned>(std::popcount(mask));
+  if (meeting.arrived == 0) {
+    meeting.operation = operation;
+    meeting.expected = expected;
+  } else if (meeting.operation != operation || meeting.expected != expected) {
+    fault(std::string(operation) + " meets " + meeting.operation + ": the warp's threads diverge");
+  }
+  meeting.operands[lane] = operand;
+  ++meeting.arrived;
+  return meeting;
+}
+
+void Block::complete(Meeting& meeting) {
+  meeting.arrived = 0;
+  ++meeting.generation;
+}
+
+void Block::await(Meeting& meeting, const char* place) {
+  running_->awaited = &meeting.generation;
+  running_->before = meeting.generation;
+  running_->place = place;
+  yield();
+}
+
+void Block::yield() {
+  Thread& thread = *running_;
+  Thread* const other = next();
+  if (!other) fault("waits in " + std::string(thread.place) + " and so does every other: " + whereStuck());
+  if (other != &thread) resume(thread.context, *other);
+  thread.awaited = nullptr;
+}
+
+Thread* Block::next() {
+  if (alive_ == 0) return nullptr;
+  if (policy_.asynchrony == Asynchrony::random) landSomething();
+  const auto ready = [](const Thread& thread) {
+    return !thread.ended && (!thread.awaited || *thread.awaited != thread.before);
+  };
+  const bool descending = policy_.order == Order::descending;
+  unsigned first =
+      running_ ? running_->number + (descending ? count_ - 1 : 1) : (descending ? count_ - 1 : 0);
+  if (policy_.order == Order::random) first = random();
+  first %= count_;
+  for (unsigned i = 0; i < count_; ++i) {
+    Thread& thread = threads_[(first + (descending ? count_ - i : i)) % count_];
+    if (ready(thread)) return &thread;
+  }
+  if (!running_ || running_->ended) {
+    // Nobody is left to say so but the thread that just ended.
+    fault("ended, and the others wait for each other: " + whereStuck());
+  }
+  return nullptr;
+}
+
+std::string Block::whereStuck() const {
+  std::string text;
+  for (unsigned i = 0; i < count_; i += kWarpThreads) {
+    const Thread& thread = threads_[i];
+    text += (i == 0 ? "thread " : ", thread ") + std::to_string(i) + " " +
+            (thread.ended ? "has ended" : std::string("in ") + thread.place);
+  }
+  return text;
+}
+
+void Block::resume(Context& from, Thread& thread) {
+  running_ = &thread;
+  threadIdx = thread.index;
+  switchContext(from, thread.context);
+}
+
+std::uint32_t Block::random() {
+  randomState_ = randomState_ * 1664525u + 1013904223u;
+  return randomState_ >> 8;
+}
+
+void Block::requireShared(const void* address, std::size_t bytes, std::size_t alignment,
+                          const char* operation) {
+  const auto* const first = static_cast<const std::byte*>(address);
+  if (first < shared_ || first + bytes > shared_ + launch_->sharedBytes) {
+    fault(std::string(operation) + ": its address lies outside the kernel's shared memory");
+  }
+  if (reinterpret_cast<std::uintptr_t>(address) % alignment != 0) {
+    fault(std::string(operation) + ": its address is not a multiple of " + std::to_string(alignment));
+  }
+}
+
+void Block::copyAsynchronously(void* to, const void* from, std::size_t bytes) {
+  requireShared(to, bytes, bytes, "cp.async");
+  if (reinterpret_cast<std::uintptr_t>(from) % bytes != 0) {
+    fault("cp.async: its source is not a multiple of " + std::to_string(bytes));
+  }
+  const PendingCopy copy{static_cast<std::byte*>(to), static_cast<const std::byte*>(from), bytes,
+                         running_->group};
+  const bool now = policy_.asynchrony == Asynchrony::earliest ||
+                   (policy_.asynchrony == Asynchrony::random && random() % 2 == 0);
+  now ? land(copy) : running_->copies.push_back(copy);
+}
+
+void Block::land(const PendingCopy& copy) {
+  if (copy.from)
+    std::memcpy(copy.to, copy.from, copy.bytes);
+  else
+    std::memset(copy.to, 0, copy.bytes);
+}
+
+/// One of the running thread's copies, in any order.
+void Block::landSomething() {
+  if (!running_ || running_->copies.empty() || random() % 4 != 0) return;
+  const auto chosen = running_->copies.begin() + random() % running_->copies.size();
+  land(*chosen);
+  running_->copies.erase(chosen);
+}
+
+void Block::commitCopies() { ++running_->group; }
+
+void Block::awaitCopies(std::uint64_t groups) {
+  Thread& thread = *running_;
+  while (!thread.copies.empty() && thread.copies.front().group + groups < thread.group) {
+    land(thread.copies.front());
+    thread.copies.pop_front();
+  }
+}
+
+namespace {
+
+struct sigaction previousAction;
+
+thread_local const void* forbiddenAddress = nullptr;
+
+[[noreturn]] void faultOfAccess() {
+  char text[96];
+  std::snprintf(text, sizeof text, "reads or writes at %p, which is outside all memory that it was given",
+                forbiddenAddress);
+  Block::current().fault(text);
+}
+
+/// Goes on in `faultOfAccess`, on the stack of the kernel's thread.
+void onForbiddenAccess(int signal, siginfo_t* info, void* state) {
+#if defined(__x86_64__)
+  if (Block::currentOrNull()) {
+    forbiddenAddress = info->si_addr;
+    auto* const registers = static_cast<ucontext_t*>(state)->uc_mcontext.gregs;
+    registers[REG_RIP] = reinterpret_cast<greg_t>(&faultOfAccess);
+    registers[REG_RSP] = ((registers[REG_RSP] - 256) & ~greg_t{15}) - 8;
+    return;
+  }
+#endif
+  static_cast<void>(info);
+  static_cast<void>(state);
+  sigaction(signal, &previousAction, nullptr);
+}
+
+}  // namespace
+
+void catchForbiddenAccess() {
+#ifndef __SANITIZE_ADDRESS__  // which reports it itself
+  static std::once_flag once;
+  std::call_once(once, [] {
+    struct sigaction action = {};
+    action.sa_sigaction = onForbiddenAccess;
+    // The signal's handler is left without a return: the signal must not stay blocked.
+    action.sa_flags = SA_SIGINFO | SA_NODEFER;
+    sigaction(SIGSEGV, &action, &previousAction);
+  });
+#endif
+}
+
+}  // namespace ocrnet::emulation

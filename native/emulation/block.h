@@ -1,0 +1,155 @@
+#pragma once
+
+// One block of a kernel on one thread of the processor: a stack for each of the kernel's threads, shared
+// memory, and the places where threads meet.
+//
+// What hardware leaves open is varied, so that a kernel which relies on luck is found out: the order in which
+// threads run between two meetings, and when asynchronous copies land. Shared memory is poisoned, and lies in
+// front of a page that nobody may touch. A kernel that breaks a rule ends with a fault, which names kernel,
+// block, thread and rule.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "emulation/context.h"
+#include "emulation/include/cuda_language.h"
+
+namespace ocrnet::emulation {
+
+/// When asynchronous copies land: at once, when somebody waits for them, or somewhere between.
+enum class Asynchrony { earliest, latest, random };
+/// The order of a block's threads and of a grid's blocks.
+enum class Order { ascending, descending, random };
+
+struct Policy {
+  Asynchrony asynchrony = Asynchrony::latest;
+  Order order = Order::ascending;
+  std::uint32_t seed = 1;
+};
+
+/// Of all launches from now on.
+Policy policy();
+void setPolicy(const Policy& policy);
+
+inline constexpr unsigned kWarpThreads = 32, kMostThreads = 1024;
+inline constexpr std::size_t kMostSharedBytes = 227 * 1024;
+
+/// Threads that meet: the last to come acts for all.
+struct Meeting {
+  unsigned arrived = 0, generation = 0, expected = 0;
+  const char* operation = nullptr;
+  std::array<void*, kWarpThreads> operands;
+};
+
+/// An asynchronous copy on its way; a null source fills with zeros.
+struct PendingCopy {
+  std::byte* to;
+  const std::byte* from;
+  std::size_t bytes;
+  std::uint64_t group;
+};
+
+struct Thread {
+  Context context;
+  uint3 index;
+  unsigned number = 0;
+  bool ended = true;
+  const unsigned* awaited = nullptr;  // the generation of a meeting
+  unsigned before = 0;                // its value that is waited to change
+  const char* place = "";             // where it waits
+  std::deque<PendingCopy> copies;
+  std::uint64_t group = 0;  // of the copies that are not committed yet
+};
+
+struct Launch {
+  const char* kernel;
+  dim3 grid, block;
+  std::size_t sharedBytes;
+  std::function<void()> body;  // the kernel with its arguments
+};
+
+class Block {
+ public:
+  Block();
+  ~Block();
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+
+  /// Runs one block to its end; the text of a fault, or nothing.
+  std::string run(const Launch& launch, uint3 index);
+
+  /// The block that runs on this thread of the processor.
+  static Block& current();
+  static Block* currentOrNull();
+
+  std::byte* shared() const { return shared_; }
+  std::size_t sharedBytes() const { return launch_->sharedBytes; }
+  unsigned lane() const { return running_->number % kWarpThreads; }
+
+  /// Ends the block.
+  [[noreturn]] void fault(const std::string& rule);
+
+  /// __syncthreads: all threads of the block.
+  void synchronise();
+
+  /// Lanes of `mask` meet; execute(operands), by lane, runs once.
+  template <class Execute>
+  void warp(unsigned mask, void* operand, const char* operation, const Execute& execute) {
+    Meeting& meeting = arrive(mask, operand, operation);
+    if (meeting.arrived == meeting.expected) {
+      execute(meeting.operands.data());
+      complete(meeting);
+    } else {
+      await(meeting, operation);
+    }
+  }
+
+  void copyAsynchronously(void* to, const void* from, std::size_t bytes);
+  void commitCopies();
+  /// Until at most so many of the thread's last groups are on their way.
+  void awaitCopies(std::uint64_t groups);
+
+  /// Throws a fault unless the bytes lie in shared memory.
+  void requireShared(const void* address, std::size_t bytes, std::size_t alignment, const char* operation);
+
+ private:
+  static void enter();
+  Meeting& arrive(unsigned mask, void* operand, const char* operation);
+  void complete(Meeting& meeting);
+  void await(Meeting& meeting, const char* place);
+  /// Lets another thread run until this one need not wait any more.
+  void yield();
+  Thread* next();
+  void resume(Context& from, Thread& thread);
+  void prepareThreads();
+  void prepareShared();
+  void requireSharedTailIntact();
+  void endThread();
+  std::string whereStuck() const;
+  std::uint32_t random();
+  static void land(const PendingCopy& copy);
+  void landSomething();
+
+  const Launch* launch_ = nullptr;
+  uint3 index_{};
+  Policy policy_;
+  std::uint32_t randomState_ = 1;
+  std::vector<Thread> threads_;
+  unsigned count_ = 0, alive_ = 0;
+  Thread* running_ = nullptr;
+  Context scheduler_;
+  Meeting barrier_;
+  std::vector<std::array<Meeting, kWarpThreads>> warps_;
+  std::byte *stacks_ = nullptr, *sharedRegion_ = nullptr, *shared_ = nullptr;
+  std::string fault_;
+};
+
+/// Lets an access to memory that nobody may touch end the block, where one runs.
+void catchForbiddenAccess();
+
+}  // namespace ocrnet::emulation

@@ -1,0 +1,23 @@
+#pragma once
+
+// How kernels are started where there is no GPU.
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "emulation/block.h"
+#include "emulation/include/cuda_runtime.h"
+
+namespace ocrnet::emulation {
+
+/// Runs a grid, at once or, while the stream is captured, with its graph.
+void launchGrid(Launch launch, cudaStream_t stream);
+
+/// The name of a kernel from that of a function that has it as its template's argument.
+std::string kernelName(const char* prettyFunction);
+
+/// Threads of all kernels so far.
+std::uint64_t threadsRun();
+
+}  // namespace ocrnet::emulation

@@ -1,0 +1,79 @@
+#pragma once
+
+// What every device's operations know of a step before there is memory, and what they say of it.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+#include "plan/plan.h"
+
+namespace ocrnet {
+
+/// What an operation knows of its step before there is memory: types, shapes, strides, attributes.
+class StepDescription {
+ public:
+  /// `inGroup`: its device is a member of a group, which it can meet when it runs.
+  StepDescription(const Plan& plan, const Step& step, bool inGroup = false)
+      : plan_(plan), step_(step), inGroup_(inGroup) {}
+
+  /// Null where an optional input, or an output that nobody reads, is absent.
+  const TensorInfo* input(std::size_t i) const { return tensor(step_.inputs[i]); }
+  const TensorInfo* output(std::size_t i) const { return tensor(step_.outputs[i]); }
+  std::size_t inputCount() const { return step_.inputs.size(); }
+  template <class A>
+  const A& attributes() const {
+    return std::get<A>(step_.attributes);
+  }
+  const Step& step() const { return step_; }
+  bool inGroup() const { return inGroup_; }
+  const std::string& parameterName(const TensorInfo& parameter) const {
+    return plan_.parameters[parameter.index].name;
+  }
+
+ private:
+  const TensorInfo* tensor(std::uint32_t i) const { return i == kAbsent ? nullptr : &plan_.tensors[i]; }
+
+  const Plan& plan_;
+  const Step& step_;
+  bool inGroup_;
+};
+
+/// An algorithm for a step and the scratch memory that it needs (64-byte aligned, from the plan's arena).
+struct Choice {
+  std::uint32_t algorithm = 0;
+  const char* name = "direct";
+  std::size_t scratchBytes = 0;
+};
+
+/// Throws Error("INVALID_PLAN") unless the plan asks for the only algorithm and gives it the scratch that it
+/// needs.
+inline void requireChoice(const StepDescription& step, const Choice& choice) {
+  const auto& [algorithm, scratchBytes] = std::pair{step.step().algorithm, step.step().scratchBytes};
+  if (algorithm == choice.algorithm && scratchBytes >= choice.scratchBytes) return;
+  throw Error("INVALID_PLAN", "expected algorithm " + std::to_string(choice.algorithm) + " with " +
+                                  std::to_string(choice.scratchBytes) +
+                                  " bytes of scratch, received algorithm " + std::to_string(algorithm) +
+                                  " with " + std::to_string(scratchBytes));
+}
+
+/// Calls `act` and gives errors the step's path.
+template <class Act>
+auto atStep(const Step& step, const Act& act) {
+  const auto where = [&] {
+    return step.path + ": " + std::string(opSchemas()[static_cast<std::size_t>(step.opcode)].name);
+  };
+  try {
+    return act();
+  } catch (const Error& error) {
+    throw Error(error.code(), where() + ": " + error.what());
+  } catch (const std::bad_alloc&) {
+    throw Error("OUT_OF_MEMORY", where() + ": the system gives no more memory");
+  } catch (const std::exception& error) {
+    throw Error("EXECUTION_FAILED", where() + ": " + error.what());
+  }
+}
+
+}  // namespace ocrnet

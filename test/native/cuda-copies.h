@@ -1,0 +1,77 @@
+#pragma once
+
+// Tensors of the tests in a GPU's memory, or in the emulated one's.
+
+#include <cuda_runtime.h>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cuda/backend.h"
+#include "cuda/check.h"
+#include "cuda/memory.h"
+#include "cuda/op.h"
+#include "guarded-tensor.h"
+#ifdef OCRNET_EMULATION
+#include "emulation/block.h"
+#endif
+
+namespace ocrnet::test {
+
+enum class Processor { cpu, cuda };
+
+/// An operation without a kernel on the device of a configuration.
+class NotOnThisDevice : public std::runtime_error {
+ public:
+  explicit NotOnThisDevice(std::string_view operation) : std::runtime_error(std::string(operation)) {}
+};
+
+inline const cuda::Device& cudaDevice() {
+  static const cuda::Device device = cuda::describeDevice(0, false);
+  return device;
+}
+
+/// What an operation is given, and what it leaves.
+class CudaCopies {
+ public:
+  CudaCopies()
+      : stream_(std::make_shared<cuda::Stream>(cuda::makeStream(0))),
+        memory_(std::make_shared<cuda::CudaMemory>(0, stream_)),
+        parameters_(std::make_shared<Weights>(), memory_) {}
+
+  cuda::Parameters& parameters() { return parameters_; }
+
+  /// With its guards. The tensor must live until `run` has copied it back.
+  std::byte* upload(const GuardedTensor& tensor) {
+    copies_.emplace_back(tensor.whole(), memory_->allocateUninitialised(tensor.whole().size()));
+    std::byte* const copy = copies_.back().second.get();
+    memory_->write(tensor.whole(), copy);
+    return copy + GuardedTensor::kGuardBytes;
+  }
+
+  /// Calls enqueue(stream), waits, and copies everything back. A kernel's fault is an error, after which the
+  /// device is as new.
+  template <class Enqueue>
+  void run(const Enqueue& enqueue) {
+    try {
+      enqueue(stream_->get());
+      for (auto& [tensor, copy] : copies_) memory_->read(copy.get(), tensor);
+    } catch (...) {
+      copies_.clear();
+      cudaDeviceReset();
+      throw;
+    }
+  }
+
+ private:
+  std::shared_ptr<cuda::Stream> stream_;
+  std::shared_ptr<cuda::CudaMemory> memory_;
+  cuda::Parameters parameters_;
+  std::vector<std::pair<std::span<std::byte>, std::shared_ptr<std::byte>>> copies_;
+};
+
+}  // namespace ocrnet::test
