@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkKernels, hasKernels } from './check-kernels.mjs';
 import { installPackages } from './setup/build.mjs';
 import { root, run, runMain } from './setup/run.mjs';
 import { requireCppTools } from './setup/system.mjs';
@@ -61,4 +62,5 @@ runMain(async () => {
     const { code } = await run(command, args, { show: true });
     if (code !== 0) process.exitCode = 1;
   }
+  if (hasKernels() && (await checkKernels({ write })) > 0) process.exitCode = 1;
 });

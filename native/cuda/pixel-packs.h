@@ -18,7 +18,7 @@ inline constexpr unsigned kElementThreads = 256;
 struct PixelPacks {
   std::int64_t pixels, packs;
 
-  std::int64_t count() const { return pixels * packs; }
+  constexpr std::int64_t count() const { return pixels * packs; }
   LaunchShape shape() const {
     return {dim3(static_cast<unsigned>(divideUp(count(), std::int64_t{kElementThreads}))), kElementThreads};
   }

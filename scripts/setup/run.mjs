@@ -9,16 +9,19 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 export class SetupError extends Error {}
 
 /**
- * Runs a command in the checkout and returns what it printed. With `show` the output also appears as it comes.
+ * Runs a command in the checkout, with `input` to read, and returns what it printed. With `show` the output also appears
+ * as it comes.
  *
  * @param {string} command
  * @param {string[]} args
- * @param {{ show?: boolean, env?: NodeJS.ProcessEnv }} [options]
+ * @param {{ show?: boolean, env?: NodeJS.ProcessEnv, input?: string }} [options]
  * @returns {Promise<{ code: number, output: string }>} code 127 if there is no such command
  */
-export function run(command, args, { show = false, env = process.env } = {}) {
+export function run(command, args, { show = false, env = process.env, input = '' } = {}) {
   return new Promise((settle) => {
-    const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { cwd: root, env, stdio: ['pipe', 'pipe', 'pipe'] });
+    child.stdin.on('error', () => {}); // a command need not read
+    child.stdin.end(input);
     let output = '';
     child.stdout.on('data', (chunk) => {
       output += chunk;
