@@ -91,7 +91,7 @@ std::string forcedName;  // empty where the algorithm supports no such problem
 
 struct Unsupported {};
 
-cpu::Choice force(const Algorithm& algorithm, const cpu::conv::Problem& problem, const cpu::Device& device) {
+Choice force(const Algorithm& algorithm, const cpu::conv::Problem& problem, const cpu::Device& device) {
   forcedName.clear();
   if (!algorithm.supports(problem)) throw Unsupported();
   const cpu::conv::Estimate estimate = algorithm.estimate(problem, device);
