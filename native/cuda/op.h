@@ -82,7 +82,7 @@ struct Source {
   std::int64_t stride;
 
   template <class T>
-  const T* as() const {
+  __host__ __device__ const T* as() const {
     return static_cast<const T*>(data);
   }
 };
