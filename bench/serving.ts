@@ -11,7 +11,8 @@ import { median } from './interleave.js';
 
 export interface ResponsivenessResult {
   readonly model: string;
-  readonly threads: number;
+  /** What ran it: "4 threads". */
+  readonly device: string;
   readonly runs: number;
   readonly medianMs: number;
   /** Delay of the event loop while the network runs. */
@@ -37,7 +38,7 @@ export async function benchResponsiveness(
   const milliseconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - 1);
   return {
     model: name,
-    threads: model.device.threads,
+    device: model.device.description,
     runs,
     medianMs: median(times),
     delayMs: {

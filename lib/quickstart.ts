@@ -32,7 +32,7 @@ export async function quickstart(args: readonly string[], terminal = processTerm
     terminal.print(
       [
         '',
-        `${picture}: ${width}x${height}, network ${formatMs(networkMs)} on ${model.device.threads} threads, in all ${formatMs(totalMs)}`,
+        `${picture}: ${width}x${height}, network ${formatMs(networkMs)} on ${model.device.description}, in all ${formatMs(totalMs)}`,
         '',
         ...classBars(segmentation, terminal),
         '',

@@ -25,7 +25,10 @@ export async function summary(
   const { config } = describeSource(name, network).description;
   await using opened = await openUnlessMissing(device, terminal);
   const target = opened?.target ?? abstractTarget;
-  if (flags.train) return printTrainingSummary(config, target, flags, terminal);
+  if (flags.train) {
+    opened?.requireTrainingPrecision(precision);
+    return printTrainingSummary(config, target, flags, terminal);
+  }
   refuseTrainingFlags(flags);
   const graph = buildSegmenter(config, { ...input, outputs: ['labels'] });
   const counted = summarise(graph, { target, precision, algebra });

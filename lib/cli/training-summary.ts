@@ -40,13 +40,13 @@ export function printTrainingSummary(
   flags: TrainingSummaryFlags,
   terminal: Terminal,
 ): void {
-  const { input, json = false, optimiser = 'sgd', recompute, recoverInputs = false } = flags;
+  const { input, json = false, precision = 'float32', optimiser = 'sgd' } = flags;
+  const { recompute, recoverInputs = false } = flags;
   if (flags.steps) throw invalidArgument('--steps', 'none with --train', true);
-  if (flags.precision !== undefined && flags.precision !== 'float32')
-    throw invalidArgument('--precision', 'float32 with --train', flags.precision);
   const counted = summariseTraining(config, {
     ...input,
     target,
+    precision,
     optimiser,
     ...(recompute && { recompute }),
   });

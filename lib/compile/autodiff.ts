@@ -1,6 +1,7 @@
 import { OcrnetError } from '../errors.js';
 import type { GraphExtension } from '../ir/extend.js';
 import type { Node, Value } from '../ir/graph.js';
+import { formatType } from '../ir/tensor-type.js';
 import { noActivation } from '../ops/epilogue.js';
 import { add } from '../ops/index.js';
 import { Recomputation, type SegmentOf } from './recompute.js';
@@ -16,7 +17,7 @@ export interface DifferentiateOptions {
  * the newer one where it has such an epilogue.
  *
  * @param losses - scalars; the gradients are those of their sum
- * @returns the gradient of each value of `wanted` that the losses depend on
+ * @returns the gradient of each value of `wanted` that the losses depend on, in its element type
  */
 export function differentiate(
   extension: GraphExtension,
@@ -51,8 +52,9 @@ export function differentiate(
     });
     for (const [name, gradient] of Object.entries(results)) {
       const value = node.inputs[name];
-      if (gradient && value && wants(name))
-        totals.set(value, accumulated(extension, before, totals.get(value), gradient, node.path));
+      if (!gradient || !value || !wants(name)) continue;
+      requireTypeOf(value, gradient, node, name);
+      totals.set(value, accumulated(extension, before, totals.get(value), gradient, node.path));
     }
   }
   return new Map(
@@ -77,6 +79,16 @@ function gradientOf({ path, spec }: Node) {
   throw new OcrnetError(
     'UNSUPPORTED',
     `${path}: ${spec.name} has no gradient, yet something trained leads through it`,
+  );
+}
+
+/** In a graph of several element types every gradient has that of its value: what rounds activations rounds their gradients. */
+function requireTypeOf({ type }: Value, gradient: Value, { path, spec }: Node, input: string): void {
+  if (gradient.type.dataType === type.dataType) return;
+  const [wanted, given] = [formatType(type), formatType(gradient.type)];
+  throw new OcrnetError(
+    'INVALID_GRAPH',
+    `${path}: ${spec.name} gives its input "${input}", ${wanted}, a gradient in ${given}`,
   );
 }
 

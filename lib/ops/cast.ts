@@ -1,5 +1,6 @@
 import { oneOf } from '../ir/attributes.js';
-import { defineOp, type InputGradients } from '../ir/op.js';
+import type { Value } from '../ir/graph.js';
+import { type AddNode, defineOp, type InputGradients } from '../ir/op.js';
 import { nhwc, requireFloat } from './shapes.js';
 
 /** float32 to bfloat16 (round to nearest even) and back. */
@@ -18,6 +19,12 @@ export const cast = defineOp({
   },
   flops: () => 0,
   gradient: ({ inputs: { x }, outputGradients: { y: dy }, add }): InputGradients<'x'> => ({
-    x: dy && add(cast, { x: dy }, { outputType: x.type.dataType as 'float32' | 'bfloat16' }).y,
+    x: dy && castLike(add, dy, x),
   }),
 });
+
+/** The same numbers in the element type of `like`: gradients have the type of what they are gradients of. */
+export function castLike(add: AddNode, x: Value, { type: { dataType } }: Value): Value {
+  if (x.type.dataType === dataType) return x;
+  return add(cast, { x }, { outputType: dataType as 'float32' | 'bfloat16' }).y;
+}

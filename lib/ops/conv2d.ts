@@ -2,6 +2,7 @@ import { int, oneOf } from '../ir/attributes.js';
 import { defineOp, notDifferentiable, requireShape } from '../ir/op.js';
 import { elementCount, formatType } from '../ir/tensor-type.js';
 import { beforeActivation } from './activate.js';
+import { castLike } from './cast.js';
 import { channelSums } from './channel-sums.js';
 import { epilogueAttributes } from './epilogue.js';
 import {
@@ -75,15 +76,17 @@ export const conv2d = defineOp({
     const { stride, padding, dilation, groups } = attributes;
     const window = { stride, padding, dilation, groups };
     const sums = beforeActivation(add, dy, outputs.y, attributes);
+    // Of class scores in float32 that were computed from bfloat16 features.
+    const terms = wants('filter') || wants('x') ? castLike(add, sums, x) : sums;
     const [, height = 0, width = 0] = x.type.shape;
     const [, kernelHeight = 0, kernelWidth = 0] = filter.type.shape;
     return {
       filter: wants('filter')
-        ? add(conv2dFilterGradient, { x, dy: sums }, { ...window, kernelHeight, kernelWidth }).dFilter
+        ? add(conv2dFilterGradient, { x, dy: terms }, { ...window, kernelHeight, kernelWidth }).dFilter
         : undefined,
       bias: wants('bias') ? add(channelSums, { x: sums }, {}).y : undefined,
       x: wants('x')
-        ? add(conv2dInputGradient, { dy: sums, filter }, { ...window, height, width }).dx
+        ? add(conv2dInputGradient, { dy: terms, filter }, { ...window, height, width }).dx
         : undefined,
       residual: sums,
     };

@@ -1,6 +1,7 @@
 import { float } from '../ir/attributes.js';
 import { defineOp, notDifferentiable, requireShape } from '../ir/op.js';
 import { elementCount, formatType } from '../ir/tensor-type.js';
+import { castLike } from './cast.js';
 import { nhwc, requireFloat, requireSameType } from './shapes.js';
 
 /**
@@ -27,8 +28,8 @@ export const softmax = defineOp({
     return { y: { dataType: 'float32', shape: x.shape } };
   },
   flops: ({ x }) => 5 * elementCount(x.shape),
-  gradient: ({ outputs: { y }, attributes, outputGradients: { y: dy }, add }) => ({
-    x: dy && add(softmaxGradient, { y, dy }, attributes).dx,
+  gradient: ({ inputs: { x }, outputs: { y }, attributes, outputGradients: { y: dy }, add }) => ({
+    x: dy && castLike(add, add(softmaxGradient, { y, dy }, attributes).dx, x),
   }),
 });
 

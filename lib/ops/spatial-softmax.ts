@@ -1,6 +1,7 @@
 import { float } from '../ir/attributes.js';
 import { defineOp, notDifferentiable, requireShape } from '../ir/op.js';
 import { elementCount, formatType } from '../ir/tensor-type.js';
+import { castLike } from './cast.js';
 import { nhwc, requireFloat, requireSameType } from './shapes.js';
 
 /**
@@ -21,8 +22,16 @@ export const spatialSoftmax = defineOp({
     return { regions: { dataType: 'float32', shape: logits.shape } };
   },
   flops: ({ logits }) => 5 * elementCount(logits.shape),
-  gradient: ({ outputs: { regions }, attributes, outputGradients: { regions: dRegions }, add }) => ({
-    logits: dRegions && add(spatialSoftmaxGradient, { regions, dRegions }, attributes).dLogits,
+  gradient: ({
+    inputs: { logits },
+    outputs: { regions },
+    attributes,
+    outputGradients: { regions: dRegions },
+    add,
+  }) => ({
+    logits:
+      dRegions &&
+      castLike(add, add(spatialSoftmaxGradient, { regions, dRegions }, attributes).dLogits, logits),
   }),
 });
 

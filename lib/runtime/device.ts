@@ -4,7 +4,8 @@ import type { Precision } from '../compile/passes/assign-precision.js';
 import type { Target } from '../compile/target.js';
 import { invalidArgument, OcrnetError } from '../errors.js';
 import type { Graph } from '../ir/graph.js';
-import { cpuTarget } from './cpu-target.js';
+import { cpuKind } from './cpu-kind.js';
+import type { DeviceKind } from './device-kind.js';
 import type { GroupMember } from './group.js';
 import { type NativeDescription, type NativeDevice, native, withOcrnetErrors } from './native.js';
 import { Program } from './program.js';
@@ -42,19 +43,27 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
 
 /** An open device. */
 export class Device implements AsyncDisposable {
-  readonly name = 'cpu';
+  readonly name: 'cpu';
   readonly target: Target;
   readonly #native: NativeDevice;
+  readonly #kind: DeviceKind;
   #disposed = false;
 
   constructor(handle: NativeDevice) {
     this.#native = handle;
-    this.target = cpuTarget((plan) => withOcrnetErrors(() => handle.inspect(plan)));
+    this.#kind = cpuKind(handle, handle.info);
+    this.name = handle.info.name;
+    this.target = this.#kind.target;
   }
 
-  /** Threads that compute. */
-  get threads(): number {
-    return this.#native.info.threads;
+  /** What computes, in few words: "4 threads". */
+  get description(): string {
+    return this.#kind.description;
+  }
+
+  /** Of the processor that compute; undefined for devices that are not the processor. */
+  get threads(): number | undefined {
+    return this.#kind.threads;
   }
 
   /** Allocated now for the runs of all loaded programs, which share it. */
@@ -62,23 +71,43 @@ export class Device implements AsyncDisposable {
     return this.#native.arenaBytes();
   }
 
-  /** Whether this processor computes in the type natively; bfloat16 without that would be slower than float32. */
+  /** Whether networks run in the type: a processor has to compute in it natively. */
   supports(precision: Precision): boolean {
-    return precision === 'float32' || this.#native.info.bfloat16;
+    return this.#kind.precisions.includes(precision);
   }
 
-  /** @throws OcrnetError UNSUPPORTED where the processor lacks the precision */
+  /** Whether networks are trained in the type. */
+  trains(precision: Precision): boolean {
+    return this.#kind.trainingPrecisions.includes(precision);
+  }
+
+  /** @throws OcrnetError UNSUPPORTED where networks do not run in the type, with what is missing */
+  requirePrecision(precision: Precision): void {
+    if (this.supports(precision)) return;
+    throw new OcrnetError(
+      'UNSUPPORTED',
+      `The device ${this.name} has no ${precision} arithmetic: use float32`,
+      this.#kind.arithmetic,
+    );
+  }
+
+  /** @throws OcrnetError UNSUPPORTED where networks are not trained in the type */
+  requireTrainingPrecision(precision: Precision): void {
+    if (this.trains(precision)) return;
+    throw new OcrnetError('UNSUPPORTED', `The device ${this.name} does not train in ${precision}`, {
+      expected: this.#kind.trainingPrecisions.join(' or '),
+      received: precision,
+    });
+  }
+
+  /** @throws OcrnetError UNSUPPORTED where the device lacks the precision */
   compile(graph: Graph, options: Omit<CompileOptions, 'target'>): Compiled {
     this.#requireOpen();
-    if (!this.supports(options.precision))
-      throw new OcrnetError('UNSUPPORTED', `This processor has no ${options.precision} arithmetic`, {
-        expected: 'AVX512-BF16 or AMX',
-        received: this.#native.info.isa,
-      });
+    this.requirePrecision(options.precision);
     return compile(graph, { ...options, target: this.target });
   }
 
-  /** Plans a graph without passes, in float32. */
+  /** Plans a graph as it is, without passes. */
   compilePrepared(graph: Graph): Compiled {
     this.#requireOpen();
     return compilePrepared(graph, this.target);
@@ -111,7 +140,7 @@ export class Device implements AsyncDisposable {
     member?: GroupMember,
   ): Promise<Program> {
     this.#requireOpen();
-    this.#requireMemory(compiled.arenaBytes);
+    this.#kind.requireMemory(compiled.arenaBytes, this.arenaBytes);
     const loaded = await withOcrnetErrors(() =>
       this.#native.load(compiled.bytes, weights.handle, state?.handle, member?.group.handle, member?.index),
     );
@@ -127,17 +156,6 @@ export class Device implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
-  }
-
-  /** Systems that promise more memory than they have end the process instead of failing the allocation. */
-  #requireMemory(arenaBytes: number): void {
-    const free = process.availableMemory() + this.arenaBytes;
-    if (arenaBytes <= free) return;
-    const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
-    throw new OcrnetError('OUT_OF_MEMORY', 'The network does not fit into memory at this input size', {
-      expected: `a plan of at most ${gigabytes(free)}, which are free`,
-      received: `one of ${gigabytes(arenaBytes)}`,
-    });
   }
 
   #requireOpen(): void {

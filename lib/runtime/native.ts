@@ -22,14 +22,16 @@ export interface NativeDescription {
   readonly napi: number;
 }
 
+export interface NativeCpuInfo {
+  readonly name: 'cpu';
+  readonly threads: number;
+  readonly isa: NativeDescription['isa'];
+  /** Whether the processor multiplies bfloat16. */
+  readonly bfloat16: boolean;
+}
+
 export interface NativeDevice {
-  readonly info: {
-    readonly name: string;
-    readonly threads: number;
-    readonly isa: NativeDescription['isa'];
-    /** Whether the processor multiplies bfloat16. */
-    readonly bfloat16: boolean;
-  };
+  readonly info: NativeCpuInfo;
   /** An algorithm for each step of an encoded plan. Types and strides must fit; memory need not be planned yet. */
   inspect(plan: Uint8Array): readonly Inspection[];
   createWeights(): NativeWeights;
@@ -108,7 +110,8 @@ const packageRoot = fileURLToPath(new URL('../..', import.meta.url));
 let loaded: NativeAddon | undefined;
 
 /**
- * The addon, loaded at the first call: a prebuilt one that fits this machine, or the one in build/.
+ * The addon, loaded at the first call: a prebuilt one that fits this machine, or the one in build/; or the file that the
+ * environment's OCRNET_ADDON names, as tests do.
  *
  * @throws OcrnetError DEVICE_UNAVAILABLE with what was found and what to do
  */
@@ -118,9 +121,9 @@ export function native(): NativeAddon {
 }
 
 function load(): NativeAddon {
-  const loadAddon = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => NativeAddon;
   try {
-    return withPatientThreads(() => loadAddon(packageRoot));
+    const path = addonPath();
+    return withPatientThreads(() => requireModule(path) as NativeAddon);
   } catch (cause) {
     throw new OcrnetError('DEVICE_UNAVAILABLE', `The native addon could not be loaded. ${remedy(cause)}`, {
       expected: `an addon for ${process.platform}-${process.arch} that loads in Node.js ${process.versions.node}`,
@@ -128,6 +131,14 @@ function load(): NativeAddon {
       cause,
     });
   }
+}
+
+const requireModule = createRequire(import.meta.url);
+
+/** The file that {@link native} loads. Throws where there is none. */
+export function addonPath(): string {
+  const { resolve } = requireModule('node-gyp-build') as { resolve(folder: string): string };
+  return process.env.OCRNET_ADDON ?? resolve(packageRoot);
 }
 
 /**

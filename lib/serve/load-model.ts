@@ -50,8 +50,7 @@ export async function loadModel(
   let file: SafetensorsFile | undefined;
   try {
     if (source !== undefined) file = openSafetensors(source);
-    if (!opened.supports(precision))
-      throw new OcrnetError('UNSUPPORTED', `This processor computes no ${precision}: use float32`);
+    opened.requirePrecision(precision);
     const graph = parameterGraph(description.config);
     const weights = opened.createWeights();
     const read = file ? checkpointReader(graph, file) : randomWeights(model, options);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { precisions } from '../compile/passes/assign-precision.js';
 import { weightMethods } from '../data/class-weights.js';
 import { knownDatasets } from '../data/datasets/index.js';
 import { ocrForms } from '../models/contexts/object-context.js';
@@ -165,6 +166,8 @@ export const recipeSchema = z.strictObject({
   accumulate: integer(1, 4096).default(1),
   /** Devices that share each batch, each with a copy of the network and of the threads its part. */
   replicas: integer(1, 64).default(1),
+  /** Of activations and their gradients; parameters and all that is summed are float32. */
+  precision: oneOf(precisions).default('float32'),
   steps: integer(1).default(40_000),
   /** Of the random parameters, the order of samples and their augmentation. */
   seed: integer(0).default(1),

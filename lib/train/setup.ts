@@ -27,7 +27,7 @@ export async function programOf(
   dataset: Dataset,
   counts: LabelCounts,
 ): Promise<TrainingProgram> {
-  const { batch, accumulate, crop, batchNorm, groups, recompute } = recipe;
+  const { batch, accumulate, crop, precision, batchNorm, groups, recompute } = recipe;
   const { auxiliaryWeight, labelSmoothing, hardPixels } = recipe.losses;
   const classWeights = classWeightsOf(recipe, counts);
   requireBatchNorms(config, batchNorm.frozen);
@@ -35,6 +35,7 @@ export async function programOf(
     batch,
     accumulate,
     ...crop,
+    precision,
     losses: {
       ignoreLabel: dataset.ignoreLabel,
       auxiliaryWeight,

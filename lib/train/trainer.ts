@@ -92,7 +92,7 @@ export class Trainer implements AsyncDisposable {
         : await openDevice({ device, ...(threads !== undefined && { threads }) });
     const replicas: Device[] = [];
     try {
-      replicas.push(...(await openReplicas(recipe.replicas, opened.threads)));
+      replicas.push(...(await openReplicas(recipe.replicas, opened)));
       const training = replicas.length > 0 ? replicas : opened;
       const program = await programOf(training, config, recipe, dataset, report.counts);
       const startStep = checkpoint
@@ -319,8 +319,13 @@ async function findStart(
 }
 
 /** Several devices that share the threads; none where one trains. */
-async function openReplicas(count: number, threads: number): Promise<Device[]> {
+async function openReplicas(count: number, { name, threads }: Device): Promise<Device[]> {
   if (count === 1) return [];
+  if (threads === undefined)
+    throw new OcrnetError('UNSUPPORTED', `The device ${name} does not train with others`, {
+      expected: 'one replica, or the device cpu',
+      received: `${count} replicas`,
+    });
   const part = (i: number) => Math.floor(((i + 1) * threads) / count) - Math.floor((i * threads) / count);
   return await Promise.all(
     Array.from({ length: count }, (_, i) => openDevice({ threads: Math.max(1, part(i)) })),

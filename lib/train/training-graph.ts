@@ -1,4 +1,5 @@
 import { differentiate } from '../compile/autodiff.js';
+import { assignPrecision, type Precision } from '../compile/passes/assign-precision.js';
 import { eliminateDead } from '../compile/passes/eliminate-dead.js';
 import { fuseActivation, fuseResidual } from '../compile/passes/fuse-epilogue.js';
 import { projectBeforeMixing } from '../compile/passes/project-before-mixing.js';
@@ -22,6 +23,12 @@ export interface TrainingGraphOptions {
   readonly labelType: 'uint8' | 'uint16';
   readonly optimiser: Transform;
   readonly groups: ParameterGroups;
+  /**
+   * Of activations and their gradients; by default float32. Parameters, their gradients, running statistics, losses and what the
+   * optimiser remembers are float32 in any case (mixed precision: Micikevicius et al. 2018). bfloat16 has float32's range, so that
+   * no loss has to be scaled.
+   */
+  readonly precision?: Precision;
   /** Part of the batch's statistics in the running ones at each step; by default 0.1. */
   readonly batchNormMomentum?: number;
   /** Batch norms that keep their running statistics, by path. By default none. */
@@ -93,9 +100,10 @@ export function buildTrainingGraph(
   return { graph, arena, copies };
 }
 
-/** The network as it is trained: batch norms of the batch, fused epilogues. */
+/** The network as it is trained: batch norms of the batch, fused epilogues, final element types. */
 function prepareForward(network: Graph, options: TrainingGraphOptions): Graph {
   const { batchNormMomentum = 0.1, frozenBatchNorm = () => false, synchronisedBatchNorm = false } = options;
+  const { precision = 'float32' } = options;
   const passes: ((graph: Graph) => Graph)[] = [
     eliminateDead,
     (graph) =>
@@ -107,6 +115,8 @@ function prepareForward(network: Graph, options: TrainingGraphOptions): Graph {
     projectBeforeMixing,
     fuseResidual,
     fuseActivation,
+    // Before differentiation: gradients take the types of what they are gradients of.
+    (graph) => assignPrecision(graph, precision),
     ...(options.recoverNormalisedInputs ? [recoverNormalisedInputs] : []),
   ];
   return passes.reduce((graph, pass) => {

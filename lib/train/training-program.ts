@@ -98,7 +98,8 @@ export class TrainingProgram {
     options: TrainingProgramOptions,
   ): Promise<TrainingProgram> {
     const devices = device instanceof Device ? [device] : device;
-    const { accumulate = 1 } = options;
+    const { accumulate = 1, precision = 'float32' } = options;
+    for (const one of devices) one.requireTrainingPrecision(precision);
     const graphs = trainingStages(accumulate).map(
       (stage) => [stage, trainingGraphOf(config, stage, partOf(options, devices.length))] as const,
     );

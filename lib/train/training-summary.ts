@@ -1,4 +1,5 @@
 import { compilePrepared } from '../compile/compile.js';
+import type { Precision } from '../compile/passes/assign-precision.js';
 import type { Target } from '../compile/target.js';
 import type { Graph } from '../ir/graph.js';
 import { byteLength } from '../ir/tensor-type.js';
@@ -13,6 +14,8 @@ export interface TrainingSummaryOptions {
   readonly optimiser: 'sgd' | 'adamw';
   /** Path prefixes of what is computed again in the second variant; by default {@link recomputedByDefault}. */
   readonly recompute?: readonly string[];
+  /** Of activations and their gradients; by default float32. */
+  readonly precision?: Precision;
   readonly target: Target;
 }
 
@@ -44,7 +47,7 @@ export interface TrainingSummary {
 
 /** Plans a training in each variant. Nothing is allocated. */
 export function summariseTraining(config: SegmenterConfig, options: TrainingSummaryOptions): TrainingSummary {
-  const { batch, height, width, target } = options;
+  const { batch, height, width, precision = 'float32', target } = options;
   const network = buildSegmenter(config, { batch: 1, height, width, outputs: ['logits'] });
   const recompute = options.recompute ?? recomputedByDefault(network);
   const optimiser = options.optimiser === 'sgd' ? sgd() : adamW();
@@ -52,6 +55,7 @@ export function summariseTraining(config: SegmenterConfig, options: TrainingSumm
     const { graph } = trainingGraphOf(config, 'update', {
       ...{ batch, height, width, groups: {}, losses: { ignoreLabel: 255 } },
       optimiser: chain(optimiser, movingAverage()),
+      precision,
       recompute: recomputed,
       recoverNormalisedInputs: recoverInputs,
     });

@@ -118,6 +118,19 @@ describe('differentiation', () => {
       expect(Math.abs((actual.data[i] as number) - value)).to.be.below(1e-9 * scale);
   });
 
+  it('rounds in mixed precision and changes nothing else', () => {
+    const [exact, mixed] = (['float32', 'bfloat16'] as const).map((precision) => trainingOf({ precision }));
+    const values = valuesOf((exact as ReturnType<typeof trainingOf>).graph);
+    const [expected, actual] = [exact, mixed].map(
+      (training) => runReference((training as ReturnType<typeof trainingOf>).graph, values).gradients,
+    ) as [ReferenceTensor, ReferenceTensor];
+    const norm = (numbers: readonly number[]) => Math.hypot(...numbers);
+    const errors = [...expected.data].map((value, i) => (actual.data[i] as number) - value);
+    // The reference rounds in casts alone, by 2⁻⁹ at most, and there are few of them between any two values.
+    expect(norm(errors)).to.be.above(0);
+    expect(norm(errors)).to.be.below(2 ** -6 * norm([...expected.data]));
+  });
+
   it('adds gradients in the epilogue of the operation that computes the newer one', () => {
     const { graph } = trainingOf();
     const hosts = graph.nodes.filter(

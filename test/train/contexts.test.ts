@@ -1,8 +1,4 @@
 import { expect } from 'chai';
-import { hrNetConfigs } from '../../lib/models/backbones/hrnet.js';
-import type { BackboneConfig } from '../../lib/models/backbones/index.js';
-import { mobileNetV2Config } from '../../lib/models/backbones/mobilenet-v2.js';
-import { resNetConfig } from '../../lib/models/backbones/resnet.js';
 import { imageNetNormalisation } from '../../lib/models/normalisation.js';
 import { initialiser } from '../../lib/nn/initialise.js';
 import { chain, clipByGlobalNorm, sgd } from '../../lib/optim/index.js';
@@ -10,18 +6,12 @@ import { type Device, openDevice } from '../../lib/runtime/device.js';
 import { TrainingProgram } from '../../lib/train/training-program.js';
 import { contextVariants } from '../support/context-variants.js';
 import { randomBytes, randomNumbers } from '../support/random.js';
+import { smallBackbones } from '../support/small-backbones.js';
 
 const size = { batch: 2, height: 33, width: 49 };
 const classes = 3;
 /** Length of the step down the gradient, which clipping makes a unit vector: short, for networks that start at random are steep. */
 const learningRate = 1e-5;
-
-/** One of each family, as small as it gets. */
-const backbones = {
-  ResNet: { ...resNetConfig('resnet18', { outputStride: 16 }), blocks: [1, 1, 1, 1] },
-  HRNet: hrNetConfigs['hrnet-w18-small'],
-  MobileNetV2: mobileNetV2Config({ widthMultiplier: 0.25, outputStride: 16 }),
-} satisfies Record<string, BackboneConfig>;
 
 /** Pictures whose classes have colours of their own. */
 function batchOf() {
@@ -43,7 +33,7 @@ describe('training with each context', function () {
   after(() => device.dispose());
 
   for (const { name, context } of contextVariants({ channels: 16 }))
-    for (const [family, backbone] of Object.entries(backbones))
+    for (const [family, backbone] of Object.entries(smallBackbones))
       it(`lowers the loss of ${name} on ${family} by what the gradient says`, async () => {
         const config = {
           backbone,

@@ -1,0 +1,29 @@
+import { OcrnetError } from '../errors.js';
+import { cpuTarget } from './cpu-target.js';
+import type { DeviceKind } from './device-kind.js';
+import { type NativeCpuInfo, type NativeDevice, withOcrnetErrors } from './native.js';
+
+/** The processor. */
+export function cpuKind(handle: NativeDevice, { threads, isa, bfloat16 }: NativeCpuInfo): DeviceKind {
+  return {
+    target: cpuTarget((plan) => withOcrnetErrors(() => handle.inspect(plan))),
+    description: `${threads} threads`,
+    threads,
+    // Without instructions for it bfloat16 would be slower than float32.
+    precisions: bfloat16 ? ['float32', 'bfloat16'] : ['float32'],
+    trainingPrecisions: ['float32'],
+    arithmetic: { expected: 'AVX512-BF16 or AMX', received: isa },
+    requireMemory,
+  };
+}
+
+/** Systems that promise more memory than they have end the process instead of failing the allocation. */
+function requireMemory(arenaBytes: number, heldBytes: number): void {
+  const free = process.availableMemory() + heldBytes;
+  if (arenaBytes <= free) return;
+  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+  throw new OcrnetError('OUT_OF_MEMORY', 'The network does not fit into memory at this input size', {
+    expected: `a plan of at most ${gigabytes(free)}, which are free`,
+    received: `one of ${gigabytes(arenaBytes)}`,
+  });
+}

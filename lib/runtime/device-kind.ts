@@ -1,0 +1,22 @@
+import type { Precision } from '../compile/passes/assign-precision.js';
+import type { Target } from '../compile/target.js';
+
+/** What devices of one kind do in a way of their own. */
+export interface DeviceKind {
+  readonly target: Target;
+  /** What computes, in few words. */
+  readonly description: string;
+  /** Threads that compute, where they are the processor's. */
+  readonly threads?: number;
+  /** Element types of activations in which networks run. */
+  readonly precisions: readonly Precision[];
+  /** Those in which networks are trained. */
+  readonly trainingPrecisions: readonly Precision[];
+  /** What the precisions that are missing would need, and what is there instead. */
+  readonly arithmetic: { readonly expected: string; readonly received: string };
+  /**
+   * @param heldBytes - what the device's arena has already
+   * @throws OcrnetError OUT_OF_MEMORY where it is known that a plan's arena cannot be had
+   */
+  requireMemory(arenaBytes: number, heldBytes: number): void;
+}
