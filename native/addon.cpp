@@ -17,6 +17,10 @@ Napi::Value openCpu(const Napi::CallbackInfo& info) {
   return convertingErrors(info.Env(), [&] { return NativeDevice::openCpu(info); });
 }
 
+Napi::Value openCuda(const Napi::CallbackInfo& info) {
+  return convertingErrors(info.Env(), [&] { return NativeDevice::openCuda(info); });
+}
+
 Napi::Value createGroup(const Napi::CallbackInfo& info) {
   return convertingErrors(info.Env(), [&] { return NativeGroup::create(info); });
 }
@@ -34,6 +38,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       Napi::Persistent(NativeAbortToken::define(env)), Napi::Persistent(NativeGroup::define(env))});
   exports.Set("describe", Napi::Function::New<describe>(env, "describe"));
   exports.Set("openCpu", Napi::Function::New<openCpu>(env, "openCpu"));
+  exports.Set("openCuda", Napi::Function::New<openCuda>(env, "openCuda"));
   exports.Set("createGroup", Napi::Function::New<createGroup>(env, "createGroup"));
   exports.Set("createAbortToken", Napi::Function::New<createAbortToken>(env, "createAbortToken"));
   return exports;

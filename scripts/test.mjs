@@ -1,11 +1,12 @@
-// `npm test [-- MOCHA-ARGUMENTS]`: sets the checkout up, runs the native tests, then the TypeScript tests.
+// `npm test [-- MOCHA-ARGUMENTS]`: sets the checkout up, runs the native tests, then the TypeScript tests, last those of CUDA
+// devices on an emulated GPU.
 // With `--sanitize` it runs only the native tests, built with AddressSanitizer and UBSan.
 
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { buildNativeTests, buildSanitizedNativeTests } from './setup/build.mjs';
+import { buildNativeTests, buildSanitizedNativeTests, emulatedAddon } from './setup/build.mjs';
 import { root, run, runMain } from './setup/run.mjs';
 import { setup } from './setup.mjs';
 
@@ -37,12 +38,13 @@ async function runNativeTests(buildFolder) {
 
 /**
  * @param {string[]} mochaArgs
+ * @param {NodeJS.ProcessEnv} [env]
  * @returns {Promise<Tally>}
  */
-async function runMocha(mochaArgs) {
+async function runMocha(mochaArgs, env = process.env) {
   const color = process.stdout.isTTY ? '--color' : '--no-color';
   const mocha = ['node_modules/mocha/bin/mocha.js', color, ...mochaArgs];
-  const { code, output } = await run(process.execPath, mocha, { show: true });
+  const { code, output } = await run(process.execPath, mocha, { show: true, env });
   const plain = stripVTControlCharacters(output);
   /** @param {string} word */
   const count = (word) =>
@@ -69,5 +71,10 @@ runMain(async () => {
   }
   await setup();
   await buildNativeTests();
-  report([await runNativeTests('build'), await runMocha(args)]);
+  const emulated = { ...process.env, OCRNET_ADDON: join(root, emulatedAddon) };
+  report([
+    await runNativeTests('build'),
+    await runMocha(args),
+    await runMocha(['--config', 'test/emulated/.mocharc.json', ...args], emulated),
+  ]);
 });

@@ -88,12 +88,18 @@ describe('layers', () => {
       plan: ['core'],
       runtime: ['core', 'plan'],
       cpu: ['core', 'plan', 'runtime'],
-      bindings: ['core', 'plan', 'runtime', 'cpu'],
+      emulation: ['core'],
+      cuda: ['core', 'plan', 'runtime', 'emulation'],
+      bindings: ['core', 'plan', 'runtime', 'cpu', 'cuda'],
       'addon.cpp': ['bindings'],
     };
-    const files = filesUnder('native', /\.(cpp|h)$/);
+    const files = filesUnder('native', /\.(cpp|h|cu)$/);
     const uses = references(files, /^#include "([^"]+)"/gm, (_, to) => join('native', to));
     expect(uses).not.to.have.length(0);
     expectLayers(uses, allowed, (file) => file.split('/')[1] as string);
+    // Kernels are written for GPUs: only what they are launched with, and the device's primitives, know the emulation.
+    for (const { from, to } of uses)
+      if (from.startsWith('native/cuda/') && to.startsWith('native/emulation/'))
+        expect(from).to.match(/^native\/cuda\/(launch\.h$|device\/)/);
   });
 });

@@ -1,7 +1,6 @@
-import { createRequire } from 'node:module';
 import { freemem, release, totalmem } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { describeMachine, openDevice } from '../runtime/device.js';
+import { addonPath, type NativeCudaDescription } from '../runtime/native.js';
 import { formatBytes } from '../terminal/format.js';
 import { version } from '../version.js';
 import { type CommandContext, exitCodes } from './context.js';
@@ -32,7 +31,8 @@ interface DoctorReport {
   readonly system: string;
   readonly addon: Addon;
   readonly cpu?: Cpu;
-  readonly cuda: 'not built';
+  /** Absent where the addon does not load. */
+  readonly cuda?: NativeCudaDescription;
   readonly libraries: Readonly<Record<string, string>>;
   readonly memory: { readonly totalBytes: number; readonly freeBytes: number };
   readonly problems: readonly Problem[];
@@ -67,28 +67,22 @@ async function examine(): Promise<DoctorReport> {
     node: process.versions.node,
     system: `${process.platform} ${process.arch}, ${release()}`,
     ...addon,
-    cuda: 'not built',
     libraries: { ...addon.libraries, ...pictures },
     memory: { totalBytes: totalmem(), freeBytes: freemem() },
     problems,
   };
 }
 
-async function examineAddon(): Promise<Pick<DoctorReport, 'addon' | 'libraries'> & { readonly cpu: Cpu }> {
-  const { cpuModel, cores, threads, isa, features, oneDnnVersion, openmp, compiler, napi } =
+async function examineAddon(): Promise<Pick<DoctorReport, 'addon' | 'libraries' | 'cpu' | 'cuda'>> {
+  const { cpuModel, cores, threads, isa, features, oneDnnVersion, openmp, compiler, napi, cuda } =
     describeMachine();
   await using device = await openDevice({ device: 'cpu' });
   return {
     addon: { loaded: true, path: addonPath(), compiler, napi },
     cpu: { model: cpuModel, cores, threads, isa, features, bfloat16: device.supports('bfloat16') },
+    cuda,
     libraries: { oneDNN: oneDnnVersion, OpenMP: openmp },
   };
-}
-
-/** Where the loader of lib/runtime/native.ts finds the addon. */
-function addonPath(): string {
-  const { resolve } = createRequire(import.meta.url)('node-gyp-build') as { resolve(folder: string): string };
-  return resolve(fileURLToPath(new URL('../..', import.meta.url)));
 }
 
 async function examineSharp(): Promise<Record<string, string>> {
@@ -120,8 +114,8 @@ function describe({
       ['instructions', `${cpu.isa} (${cpu.features.join(' ')})`],
       ['bfloat16', cpu.bfloat16 ? 'computed natively' : 'not computed natively: use float32'],
     );
+  if (cuda) rows.push(...cudaRows(cuda));
   rows.push(
-    ['CUDA', cuda],
     [
       'libraries',
       Object.entries(libraries)
@@ -133,5 +127,27 @@ function describe({
   return [
     ...rows.map(([name, value]) => `${name.padEnd(14)}${value}`),
     ...problems.flatMap(({ what, remedy }) => ['', `problem: ${what}`, `  ${remedy}`]),
+  ];
+}
+
+function cudaRows({
+  built,
+  emulated,
+  runtimeVersion = 'unknown',
+  driverVersion,
+  unavailable,
+  devices,
+}: NativeCudaDescription): [name: string, value: string][] {
+  if (!built)
+    return [['CUDA', 'not built: for GPUs build the addon where CUDA 12 or newer, with nvcc, is installed']];
+  const driver = driverVersion ? `a driver for CUDA ${driverVersion}` : 'no driver';
+  const versions = `runtime ${runtimeVersion}, ${driver}${emulated ? ', GPU emulated for tests' : ''}`;
+  const remedy = driverVersion ? '' : "; install NVIDIA's driver";
+  return [
+    ['CUDA', unavailable ? `${versions}; no GPU can be used: ${unavailable}${remedy}` : versions],
+    ...devices.map(({ index, model, computeCapability, multiprocessors, memoryBytes }): [string, string] => [
+      `GPU ${index}`,
+      `${model}, compute capability ${computeCapability}, ${multiprocessors} multiprocessors, ${formatBytes(memoryBytes)}`,
+    ]),
   ];
 }

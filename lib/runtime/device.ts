@@ -5,6 +5,7 @@ import type { Target } from '../compile/target.js';
 import { invalidArgument, OcrnetError } from '../errors.js';
 import type { Graph } from '../ir/graph.js';
 import { cpuKind } from './cpu-kind.js';
+import { cudaKind } from './cuda-kind.js';
 import type { DeviceKind } from './device-kind.js';
 import type { GroupMember } from './group.js';
 import { type NativeDescription, type NativeDevice, native, withOcrnetErrors } from './native.js';
@@ -12,14 +13,21 @@ import { Program } from './program.js';
 import { DeviceState } from './state.js';
 import { Weights } from './weights.js';
 
-/** `auto` is the best device of this machine. */
-export const deviceNames = ['auto', 'cpu'] as const;
+/** `auto` is the processor, until CUDA devices are known on more machines; a GPU is used where it is asked for. */
+export const deviceNames = ['auto', 'cpu', 'cuda'] as const;
 export type DeviceName = (typeof deviceNames)[number];
 
 export interface DeviceOptions {
   readonly device?: DeviceName;
-  /** Threads that compute; by default one for each core that the process may use. */
+  /** Of the CPU: threads that compute; by default one for each core that the process may use. */
   readonly threads?: number;
+  /** Of CUDA: which GPU, as `ocrnet doctor` counts them; by default 0. */
+  readonly index?: number;
+  /**
+   * Of CUDA: whether products of float32 numbers may round them to TF32's 10 bits, which is several times faster. By default
+   * they do not.
+   */
+  readonly tf32?: boolean;
 }
 
 /** Instruction sets, cores and library versions of this machine, as `ocrnet doctor` prints them. Loads the addon. */
@@ -33,17 +41,32 @@ export function describeMachine(): NativeDescription {
  * @throws OcrnetError DEVICE_UNAVAILABLE with what is missing and how to get it, INVALID_ARGUMENT
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
-  const { device = 'auto', threads } = options;
+  const { device = 'auto', threads, index, tf32 } = options;
   if (!deviceNames.includes(device)) throw invalidArgument('device', deviceNames.join(' or '), device);
+  const isCuda = device === 'cuda';
+  for (const [name, value] of Object.entries(isCuda ? { threads } : { index, tf32 }))
+    if (value !== undefined) throw invalidArgument(name, `none for the device ${device}`, value);
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024))
     throw invalidArgument('threads', 'an integer from 1 to 1024', threads);
-  const handle = withOcrnetErrors(() => native().openCpu(threads === undefined ? {} : { threads }));
+  if (index !== undefined && !(Number.isInteger(index) && index >= 0 && index < 1024))
+    throw invalidArgument('index', 'the number of a GPU, from 0', index);
+  if (tf32 !== undefined && typeof tf32 !== 'boolean') throw invalidArgument('tf32', 'true or false', tf32);
+  const handle = withOcrnetErrors(() =>
+    isCuda
+      ? native().openCuda({ ...(index !== undefined && { index }), ...(tf32 !== undefined && { tf32 }) })
+      : native().openCpu(threads === undefined ? {} : { threads }),
+  );
   return new Device(handle);
+}
+
+function kindOf(handle: NativeDevice): DeviceKind {
+  const { info } = handle;
+  return info.name === 'cpu' ? cpuKind(handle, info) : cudaKind(handle, info);
 }
 
 /** An open device. */
 export class Device implements AsyncDisposable {
-  readonly name: 'cpu';
+  readonly name: 'cpu' | 'cuda';
   readonly target: Target;
   readonly #native: NativeDevice;
   readonly #kind: DeviceKind;
@@ -51,17 +74,17 @@ export class Device implements AsyncDisposable {
 
   constructor(handle: NativeDevice) {
     this.#native = handle;
-    this.#kind = cpuKind(handle, handle.info);
+    this.#kind = kindOf(handle);
     this.name = handle.info.name;
     this.target = this.#kind.target;
   }
 
-  /** What computes, in few words: "4 threads". */
+  /** What computes, in few words: "4 threads", "NVIDIA H200". */
   get description(): string {
     return this.#kind.description;
   }
 
-  /** Of the processor that compute; undefined for devices that are not the processor. */
+  /** Of the processor that compute; undefined for GPUs. */
   get threads(): number | undefined {
     return this.#kind.threads;
   }

@@ -20,6 +20,31 @@ export interface NativeDescription {
   readonly openmp: string;
   readonly compiler: string;
   readonly napi: number;
+  readonly cuda: NativeCudaDescription;
+}
+
+/** What this build of the addon and this machine have of CUDA. */
+export interface NativeCudaDescription {
+  /** Whether the addon was built with it. */
+  readonly built: boolean;
+  /** The addon of the tests, whose GPU is the processor. */
+  readonly emulated: boolean;
+  /** That the addon was built with. */
+  readonly runtimeVersion?: string;
+  /** The newest CUDA that the installed driver runs; absent where there is no driver. */
+  readonly driverVersion?: string;
+  /** Why no GPU can be used; absent where one can. */
+  readonly unavailable?: string;
+  readonly devices: readonly NativeGpu[];
+}
+
+export interface NativeGpu {
+  readonly index: number;
+  readonly model: string;
+  /** As "9.0". */
+  readonly computeCapability: string;
+  readonly multiprocessors: number;
+  readonly memoryBytes: number;
 }
 
 export interface NativeCpuInfo {
@@ -30,8 +55,15 @@ export interface NativeCpuInfo {
   readonly bfloat16: boolean;
 }
 
+export interface NativeCudaInfo extends NativeGpu {
+  readonly name: 'cuda';
+  /** Whether products of float32 numbers may round them to 10 bits first. */
+  readonly tf32: boolean;
+  readonly emulated: boolean;
+}
+
 export interface NativeDevice {
-  readonly info: NativeCpuInfo;
+  readonly info: NativeCpuInfo | NativeCudaInfo;
   /** An algorithm for each step of an encoded plan. Types and strides must fit; memory need not be planned yet. */
   inspect(plan: Uint8Array): readonly Inspection[];
   createWeights(): NativeWeights;
@@ -100,6 +132,7 @@ export interface NativeAbortToken {
 export interface NativeAddon {
   describe(): NativeDescription;
   openCpu(options?: { readonly threads?: number }): NativeDevice;
+  openCuda(options?: { readonly index?: number; readonly tf32?: boolean }): NativeDevice;
   createAbortToken(): NativeAbortToken;
   createGroup(size: number): NativeGroup;
 }

@@ -105,6 +105,11 @@ std::string stringArgument(const Napi::Value& value, const std::string& what) {
   return value.As<Napi::String>();
 }
 
+bool boolArgument(const Napi::Value& value, const std::string& what) {
+  if (!value.IsBoolean()) fail(what, "true or false", value);
+  return value.As<Napi::Boolean>();
+}
+
 std::uint64_t countArgument(const Napi::Value& value, const std::string& what) {
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
   constexpr double kMost = 9007199254740991;

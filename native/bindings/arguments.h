@@ -12,6 +12,7 @@ namespace ocrnet::bindings {
 /// These throw Error("INVALID_ARGUMENT") with what was expected and what was received; `what` names the
 /// argument.
 std::string stringArgument(const Napi::Value& value, const std::string& what);
+bool boolArgument(const Napi::Value& value, const std::string& what);
 /// A whole number from 0 to 2⁵³ − 1.
 std::uint64_t countArgument(const Napi::Value& value, const std::string& what);
 std::span<const std::byte> bytesArgument(const Napi::Value& value, const std::string& what);

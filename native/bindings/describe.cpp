@@ -17,6 +17,24 @@ std::string oneDnnVersion() {
          std::to_string(version->patch);
 }
 
+/// {built, emulated, runtimeVersion?, driverVersion?, unavailable?, devices}
+Napi::Object describeCuda(Napi::Env env) {
+  const cuda::Description cuda = cuda::describe();
+  Napi::Array devices = Napi::Array::New(env, cuda.devices.size());
+  for (std::uint32_t i = 0; i < cuda.devices.size(); ++i) devices.Set(i, describeGpu(env, cuda.devices[i]));
+  Napi::Object description = Napi::Object::New(env);
+  const auto setUnlessEmpty = [&](const char* name, const std::string& text) {
+    if (!text.empty()) description.Set(name, text);
+  };
+  description.Set("built", cuda.built);
+  description.Set("emulated", cuda.emulated);
+  setUnlessEmpty("runtimeVersion", cuda.runtimeVersion);
+  setUnlessEmpty("driverVersion", cuda.driverVersion);
+  setUnlessEmpty("unavailable", cuda.unavailable);
+  description.Set("devices", devices);
+  return description;
+}
+
 Napi::Value describeMachine(Napi::Env env) {
   const std::vector<std::string> features = cpu::processorFeatures();
   Napi::Array list = Napi::Array::New(env, features.size());
@@ -31,10 +49,22 @@ Napi::Value describeMachine(Napi::Env env) {
   description.Set("openmp", std::to_string(_OPENMP));
   description.Set("compiler", __VERSION__);
   description.Set("napi", NAPI_VERSION);
+  description.Set("cuda", describeCuda(env));
   return description;
 }
 
 }  // namespace
+
+Napi::Object describeGpu(Napi::Env env, const cuda::Device& gpu) {
+  Napi::Object description = Napi::Object::New(env);
+  description.Set("index", gpu.index);
+  description.Set("model", gpu.model);
+  description.Set("computeCapability", std::to_string(gpu.computeCapability / 10) + "." +
+                                           std::to_string(gpu.computeCapability % 10));
+  description.Set("multiprocessors", gpu.multiprocessors);
+  description.Set("memoryBytes", static_cast<double>(gpu.memoryBytes));
+  return description;
+}
 
 Napi::Value describe(const Napi::CallbackInfo& info) {
   return convertingErrors(info.Env(), [&] { return describeMachine(info.Env()); });

@@ -1,11 +1,15 @@
 #include "bindings/device.h"
 
+#include <limits>
+
 #include "bindings/arguments.h"
+#include "bindings/describe.h"
 #include "bindings/group.h"
 #include "bindings/program.h"
 #include "bindings/state.h"
 #include "bindings/weights.h"
 #include "cpu/backend.h"
+#include "cuda/backend.h"
 #include "plan/decode.h"
 
 namespace ocrnet::bindings {
@@ -25,6 +29,23 @@ int threadsOption(const Napi::Value& options) {
                                       std::string(threads.ToString()));
 }
 
+int indexOption(const Napi::Value& value) {
+  const std::uint64_t index = countArgument(value, "index of a GPU");
+  constexpr std::uint64_t kMost = std::numeric_limits<int>::max();
+  if (index <= kMost) return static_cast<int>(index);
+  throw Error("INVALID_ARGUMENT", "Invalid index of a GPU: received " + std::to_string(index));
+}
+
+cuda::Options cudaOptions(const Napi::Value& value) {
+  cuda::Options options;
+  if (!value.IsObject()) return options;
+  const auto object = value.As<Napi::Object>();
+  const Napi::Value index = object.Get("index"), tf32 = object.Get("tf32");
+  if (!index.IsUndefined()) options.index = indexOption(index);
+  if (!tf32.IsUndefined()) options.tf32 = boolArgument(tf32, "tf32");
+  return options;
+}
+
 }  // namespace
 
 Napi::Function NativeDevice::define(Napi::Env env) {
@@ -36,23 +57,35 @@ Napi::Function NativeDevice::define(Napi::Env env) {
 }
 
 Napi::Value NativeDevice::openCpu(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
   const cpu::Device device = cpu::describeDevice(threadsOption(info[0]));
-  Napi::Object opened = construct(env, env.GetInstanceData<Classes>()->device, Arguments{device});
-  Napi::Object description = Napi::Object::New(env);
+  Napi::Object description = Napi::Object::New(info.Env());
   description.Set("name", "cpu");
   description.Set("threads", device.threads);
   description.Set("isa", cpu::isaName(device.isa));
   description.Set("bfloat16", device.bfloat16);
+  return open(info.Env(), std::make_unique<cpu::CpuBackend>(device), description);
+}
+
+Napi::Value NativeDevice::openCuda(const Napi::CallbackInfo& info) {
+  const cuda::Options options = cudaOptions(info[0]);
+  std::unique_ptr<Backend> backend = cuda::openBackend(options);
+  Napi::Object description = describeGpu(info.Env(), cuda::describeDevice(options.index, options.tf32));
+  description.Set("name", "cuda");
+  description.Set("tf32", options.tf32);
+  description.Set("emulated", cuda::describe().emulated);
+  return open(info.Env(), std::move(backend), description);
+}
+
+Napi::Value NativeDevice::open(Napi::Env env, std::unique_ptr<Backend> backend, Napi::Object description) {
+  Napi::Object opened = construct(env, env.GetInstanceData<Classes>()->device, Arguments{std::move(backend)});
   description.Freeze();
   opened.Set("info", description);
   return opened;
 }
 
 NativeDevice::NativeDevice(const Napi::CallbackInfo& info) : NativeObject(info) {
-  const auto& [device] = argumentsOf<Arguments>(info);
-  thread_ = convertingErrors(
-      info.Env(), [&] { return DeviceThread::open(info.Env(), std::make_unique<cpu::CpuBackend>(device)); });
+  std::unique_ptr<Backend>& backend = argumentsOf<Arguments>(info).backend;
+  thread_ = convertingErrors(info.Env(), [&] { return DeviceThread::open(info.Env(), std::move(backend)); });
 }
 
 Napi::Value NativeDevice::inspect(const Napi::CallbackInfo& info) {

@@ -2,7 +2,6 @@
 
 #include "bindings/device-thread.h"
 #include "bindings/native-object.h"
-#include "cpu/device.h"
 
 namespace ocrnet::bindings {
 
@@ -12,15 +11,20 @@ class NativeDevice : public NativeObject<NativeDevice> {
   static constexpr napi_type_tag kTag{0x6f63726e65742d64, 0x6576696365000000};
   static constexpr const char* kName = "NativeDevice";
   struct Arguments {
-    cpu::Device device;
+    std::unique_ptr<Backend> backend;
   };
 
   static Napi::Function define(Napi::Env env);
   /// openCpu({threads?: number}): NativeDevice
   static Napi::Value openCpu(const Napi::CallbackInfo& info);
+  /// openCuda({index?: number, tf32?: boolean}): NativeDevice. Throws Error("DEVICE_UNAVAILABLE").
+  static Napi::Value openCuda(const Napi::CallbackInfo& info);
   explicit NativeDevice(const Napi::CallbackInfo& info);
 
  private:
+  /// `description` becomes the object's property `info`.
+  static Napi::Value open(Napi::Env env, std::unique_ptr<Backend> backend, Napi::Object description);
+
   /// inspect(plan: Uint8Array): {algorithm, name, scratchBytes}[], one for each step. The steps' algorithms
   /// and all that is about the arena may still be open in the plan.
   Napi::Value inspect(const Napi::CallbackInfo& info);

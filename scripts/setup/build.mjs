@@ -8,6 +8,8 @@ import { requireBuildTools } from './system.mjs';
 
 const cmakeJs = 'node_modules/cmake-js/bin/cmake-js';
 const addon = 'build/Release/ocrnet.node';
+/** The addon of tests: its GPU is emulated by the processor. */
+export const emulatedAddon = 'build/emulated/ocrnet.node';
 const command = 'dist/cli/main.js';
 
 /** Installs the npm packages unless node_modules holds exactly what the lock file asks for. */
@@ -29,10 +31,12 @@ export async function buildNative() {
   });
 }
 
-/** Builds the native tests in the addon's build folder, which shares its objects. */
+/** Builds the native tests and the emulated addon in the addon's build folder, which shares its objects. */
 export async function buildNativeTests() {
-  const build = ['--build', 'build', '--target', 'native-tests', ...parallel('--parallel')];
-  await step('building the native tests', () => mustRun('cmake', build));
+  const targets = ['--target', 'native-tests', 'ocrnet-emulated'];
+  await step('building the native tests', () =>
+    mustRun('cmake', ['--build', 'build', ...targets, ...parallel('--parallel')]),
+  );
 }
 
 /** Builds the native tests a second time, under AddressSanitizer and UBSan, without Node. */

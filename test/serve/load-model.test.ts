@@ -129,7 +129,13 @@ describe('loading and saving models', () => {
     await refused('ocrnet-mobilenet-v2', { form: 'best' }, 'form', 'paper');
     await refused('resnet18', { form: 'paper' }, 'form', 'no OCR module');
     await refused('ocrnet-mobilenet-v2', { precision: 'float16' }, 'precision', 'bfloat16');
-    await refused('ocrnet-mobilenet-v2', { device: 'cuda' }, 'device', 'cpu');
+    await refused('ocrnet-mobilenet-v2', { device: 'gpu' }, 'device', 'cuda');
+    await refused(
+      'ocrnet-mobilenet-v2',
+      { device: 'cuda', threads: 2 },
+      'threads',
+      'none for the device cuda',
+    );
     await refused('ocrnet-mobilenet-v2', { threads: 0 }, 'threads', '0');
     await refused({ ...network, classes: -1 }, {}, 'classes');
     await refused(network, { classes: 5 }, 'classes');

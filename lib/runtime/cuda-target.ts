@@ -1,0 +1,13 @@
+import type { Inspection, Target } from '../compile/target.js';
+
+/** A GPU as the compiler sees it. `inspect` asks the native device. */
+export function cudaTarget(inspect: (plan: Uint8Array) => readonly Inspection[]): Target {
+  return {
+    name: 'cuda',
+    unsupported: ({ spec }) => (spec.facts.compiledAway ? 'it is always compiled away' : undefined),
+    // All kernels take the stride of pixels as it is. Where slices do not start at whole words they are read by the element,
+    // which is less than a copy.
+    slicesFreely: () => true,
+    inspect,
+  };
+}
