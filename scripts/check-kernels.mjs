@@ -28,7 +28,12 @@ export async function checkKernels({ write = false } = {}) {
   if (usages.length === 0) throw new SetupError(`no reports of ptxas in ${reports}`);
   if (write) {
     await writeFile(budgetFile, `${JSON.stringify(budgetsOf(usages), undefined, 2)}\n`);
-    await mustRun(process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'format', '--write', budgetFile]);
+    await mustRun(process.execPath, [
+      'node_modules/@biomejs/biome/bin/biome',
+      'format',
+      '--write',
+      budgetFile,
+    ]);
   }
   /** @type {Record<string, Record<string, number>>} */
   const budgets = JSON.parse(await readFile(budgetFile, 'utf8'));
@@ -86,7 +91,7 @@ export function parseReports(text) {
     const usage = usages.at(-1);
     if (!usage) continue;
     const frame = /(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads/.exec(line);
-    if (frame && frame.slice(1).some((bytes) => bytes !== '0')) usage.complaints.push(line.trim());
+    if (frame?.slice(1).some((bytes) => bytes !== '0')) usage.complaints.push(line.trim());
     const registers = /Used (\d+) registers/.exec(line);
     if (registers) usage.registers = Number(registers[1]);
     if (/\bC75(08|10|19)\b/.test(line)) usage.complaints.push(line.trim());
