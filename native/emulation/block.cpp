@@ -81,14 +81,18 @@ std::string Block::run(const Launch& launch, uint3 index) {
   blockDim = launch.block;
   gridDim = launch.grid;
   count_ = alive_ = launch.block.x * launch.block.y * launch.block.z;
-  barrier_ = {};
-  warps_.assign(divideUp(count_, kWarpThreads), {});
+  // Whoever met has parted, but where a fault came between.
+  if (abandoned_ || warps_.size() < divideUp(count_, kWarpThreads)) {
+    barrier_ = {};
+    warps_.assign(kMostThreads / kWarpThreads, {});
+  }
   prepareShared();
   prepareThreads();
   currentBlock = this;
   resume(scheduler_, *next());
   currentBlock = nullptr;
-  if (fault_.empty()) requireSharedTailIntact();
+  abandoned_ = !fault_.empty();
+  if (!abandoned_) requireSharedTailIntact();
   return fault_;
 }
 

@@ -147,6 +147,7 @@ class Block {
   std::vector<std::array<Meeting, kWarpThreads>> warps_;
   std::byte *stacks_ = nullptr, *sharedRegion_ = nullptr, *shared_ = nullptr;
   std::string fault_;
+  bool abandoned_ = false;  // by the threads of the last run, which a fault ended
 };
 
 /// Lets an access to memory that nobody may touch end the block, where one runs.
