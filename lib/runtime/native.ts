@@ -105,13 +105,14 @@ export interface NativeState {
 export interface NativeProgram {
   /**
    * Runs the plan on the device's thread. The arrays are used where they lie: until the promise settles they must neither
-   * change nor have their buffers transferred. `steps` are milliseconds, with `profile`.
+   * change nor have their buffers transferred. `steps` are milliseconds, with `profile`; `repeats` of each of so many runs, one
+   * behind the other.
    */
   run(
     inputs: readonly ArrayBufferView[],
     outputs: readonly ArrayBufferView[],
-    options?: { readonly token?: NativeAbortToken; readonly profile?: boolean },
-  ): Promise<{ readonly elapsedMs: number; readonly steps?: Float64Array }>;
+    options?: { readonly token?: NativeAbortToken; readonly profile?: boolean; readonly repeats?: number },
+  ): Promise<{ readonly elapsedMs: number; readonly steps?: Float64Array; readonly repeats?: Float64Array }>;
   /** Of this plan alone. */
   arenaBytes(): number;
   /** Runs that were started before come to their end. */

@@ -15,7 +15,7 @@ using Ports = std::vector<ProgramSignature::Port>;
 /// A run's memory and measurements, shared by the two threads.
 struct RunState {
   std::vector<std::byte*> inputs, outputs;
-  std::vector<double> stepMs;  // empty unless wanted
+  std::vector<double> stepMs, repeatMs;  // empty unless wanted
   double elapsedMs = 0;
 };
 
@@ -35,12 +35,23 @@ std::vector<std::byte*> collectArrays(const Napi::Value& value, const Ports& por
 Napi::Value resultOf(Napi::Env env, const RunState& state) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("elapsedMs", state.elapsedMs);
-  if (!state.stepMs.empty()) {
-    auto steps = Napi::Float64Array::New(env, state.stepMs.size());
-    std::copy(state.stepMs.begin(), state.stepMs.end(), steps.Data());
-    result.Set("steps", steps);
-  }
+  const auto setTimes = [&](const char* name, const std::vector<double>& milliseconds) {
+    if (milliseconds.empty()) return;
+    auto times = Napi::Float64Array::New(env, milliseconds.size());
+    std::copy(milliseconds.begin(), milliseconds.end(), times.Data());
+    result.Set(name, times);
+  };
+  setTimes("steps", state.stepMs);
+  setTimes("repeats", state.repeatMs);
   return result;
+}
+
+std::size_t repeatsArgument(const Napi::Value& value) {
+  constexpr std::uint64_t kMost = 1'000'000;
+  const std::uint64_t count = countArgument(value, "repeats");
+  if (count >= 1 && count <= kMost) return count;
+  throw Error("INVALID_ARGUMENT",
+              "repeats: expected from 1 to " + std::to_string(kMost) + ", received " + std::to_string(count));
 }
 
 }  // namespace
@@ -84,6 +95,9 @@ Napi::Value NativeProgram::run(const Napi::CallbackInfo& info) {
       stop = NativeAbortToken::unwrap(token).flag();
     }
     if (options.Get("profile").ToBoolean()) state->stepMs.resize(program_.signature.steps);
+    if (const Napi::Value repeats = options.Get("repeats"); !repeats.IsUndefined()) {
+      state->repeatMs.resize(repeatsArgument(repeats));
+    }
   }
   const Cancellation cancellation = program_.device->cancellation(std::move(stop));
   const auto run = [state, cancellation, executable = program_.executable] {
@@ -91,7 +105,7 @@ Napi::Value NativeProgram::run(const Napi::CallbackInfo& info) {
     const auto loaded = executable.lock();
     if (!loaded) throw Error("DISPOSED", "The program was disposed");
     const auto start = std::chrono::steady_clock::now();
-    loaded->run({state->inputs, state->outputs, cancellation, state->stepMs});
+    loaded->run({state->inputs, state->outputs, cancellation, state->stepMs, state->repeatMs});
     state->elapsedMs =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   };

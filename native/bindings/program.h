@@ -40,9 +40,9 @@ class NativeProgram : public NativeObject<NativeProgram> {
   ~NativeProgram() override;
 
  private:
-  /// run(inputs: TypedArray[], outputs: TypedArray[], {token?, profile?}): Promise<{elapsedMs, steps?}>. The
-  /// arrays must neither change nor be transferred until the promise settles. A run that fails breaks the
-  /// group.
+  /// run(inputs: TypedArray[], outputs: TypedArray[], {token?, profile?, repeats?}): Promise<{elapsedMs,
+  /// steps?, repeats?}>. The arrays must neither change nor be transferred until the promise settles. A run
+  /// that fails breaks the group.
   Napi::Value run(const Napi::CallbackInfo& info);
   /// arenaBytes(): number, of this plan alone
   Napi::Value arenaBytes(const Napi::CallbackInfo& info);

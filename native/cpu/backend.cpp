@@ -45,6 +45,16 @@ class CpuExecutable final : public Executable {
   }
 
   void run(const RunArguments& arguments) override {
+    if (arguments.repeatMs.empty()) return runOnce(arguments);
+    for (double& ms : arguments.repeatMs) {
+      const auto start = std::chrono::steady_clock::now();
+      runOnce(arguments);
+      ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    }
+  }
+
+ private:
+  void runOnce(const RunArguments& arguments) {
     std::byte* const arena = arena_.data();
     const auto meetings = place_ ? std::optional<Meetings>({*place_, arguments.cancellation}) : std::nullopt;
     std::vector<std::byte*> inputs, outputs;
@@ -63,7 +73,6 @@ class CpuExecutable final : public Executable {
     }
   }
 
- private:
   std::span<const std::int64_t> shapeOf(std::uint32_t tensor) const {
     const TensorInfo& info = plan_.plan().tensors[tensor];
     return std::span(info.shape).first(info.rank);

@@ -39,6 +39,32 @@ class Capture {
   cudaStream_t stream_;
 };
 
+/// Marks in a stream, and the times between them.
+class Marks {
+ public:
+  explicit Marks(cudaStream_t stream) : stream_(stream) { set(); }
+
+  void set() {
+    cudaEvent_t event = nullptr;
+    check(cudaEventCreateWithFlags(&event, 0));
+    events_.emplace_back(event);
+    check(cudaEventRecord(event, stream_));
+  }
+  /// Waits; one time for each mark but the first.
+  void read(std::span<double> milliseconds) const {
+    check(cudaStreamSynchronize(stream_));
+    for (std::size_t i = 0; i < milliseconds.size(); ++i) {
+      float elapsedMs = 0;
+      check(cudaEventElapsedTime(&elapsedMs, events_[i].get(), events_[i + 1].get()));
+      milliseconds[i] = static_cast<double>(elapsedMs);
+    }
+  }
+
+ private:
+  cudaStream_t stream_;
+  std::vector<Event> events_;
+};
+
 }  // namespace
 
 CudaExecutable::CudaExecutable(ValidPlan plan, std::shared_ptr<Parameters> parameters,
@@ -75,7 +101,7 @@ void CudaExecutable::run(const RunArguments& arguments) {
   if (arguments.stepMs.empty()) {
     if (!graph_ || capturedArena_ != arena) capture(arena);
     arguments.cancellation.check();
-    check(cudaGraphLaunch(graph_.get(), stream_->get()));
+    runGraph(arguments);
   } else {
     runProfiled(arguments, arena);
   }
@@ -100,27 +126,30 @@ void CudaExecutable::capture(std::byte* arena) {
   capturedArena_ = arena;
 }
 
+/// Once, or as often as somebody wants the time of a run.
+void CudaExecutable::runGraph(const RunArguments& arguments) {
+  if (arguments.repeatMs.empty()) {
+    check(cudaGraphLaunch(graph_.get(), stream_->get()));
+    return;
+  }
+  Marks marks(stream_->get());
+  for (std::size_t i = 0; i < arguments.repeatMs.size(); ++i) {
+    arguments.cancellation.check();
+    check(cudaGraphLaunch(graph_.get(), stream_->get()));
+    marks.set();
+  }
+  marks.read(arguments.repeatMs);
+}
+
 /// Without a graph, with the time between events around each step.
 void CudaExecutable::runProfiled(const RunArguments& arguments, std::byte* arena) {
-  std::vector<Event> events;
-  const auto mark = [&] {
-    cudaEvent_t event = nullptr;
-    check(cudaEventCreateWithFlags(&event, 0));
-    events.emplace_back(event);
-    check(cudaEventRecord(event, stream_->get()));
-  };
-  mark();
+  Marks marks(stream_->get());
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     arguments.cancellation.check();
     enqueueStep(i, arena);
-    mark();
+    marks.set();
   }
-  check(cudaStreamSynchronize(stream_->get()));
-  for (std::size_t i = 0; i < steps_.size(); ++i) {
-    float elapsedMs = 0;
-    check(cudaEventElapsedTime(&elapsedMs, events[i].get(), events[i + 1].get()));
-    arguments.stepMs[i] = static_cast<double>(elapsedMs);
-  }
+  marks.read(arguments.stepMs);
 }
 
 void CudaExecutable::enqueueStep(std::size_t i, std::byte* arena) {

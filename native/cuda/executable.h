@@ -41,6 +41,7 @@ class CudaExecutable final : public Executable {
   std::byte* address(const TensorInfo& tensor, std::byte* arena) const;
   void enqueueStep(std::size_t step, std::byte* arena);
   void capture(std::byte* arena);
+  void runGraph(const RunArguments& arguments);
   void runProfiled(const RunArguments& arguments, std::byte* arena);
 
   ValidPlan plan_;

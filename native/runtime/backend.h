@@ -29,6 +29,9 @@ struct RunArguments {
   const Cancellation& cancellation;
   /// Milliseconds of each step, in the plan's order; empty where nobody asks.
   std::span<double> stepMs;
+  /// With elements the plan runs once for each, on the same inputs without a pause between, and they become
+  /// the milliseconds of each run on the device. For measurements; with `stepMs` it has none.
+  std::span<double> repeatMs = {};
 };
 
 /// A loaded plan with its weights. All members run on the device's thread.

@@ -99,6 +99,21 @@ describe('the native addon', () => {
     expect(await start()).to.not.have.property('steps');
   });
 
+  it('runs a plan several times in a row and times each run', async () => {
+    const [x, y] = [new Float32Array(elements), new Float32Array(elements)];
+    const { repeats, elapsedMs } = await program.run([x], [y], { repeats: 3 });
+    expect(repeats).to.be.instanceOf(Float64Array).with.length(3);
+    const sum = repeats?.reduce((a, b) => a + b, 0) as number;
+    expect(sum).to.be.within(elapsedMs * 0.5, elapsedMs);
+    expect(await start()).to.not.have.property('repeats');
+    await expectOcrnetError(
+      () => invoke(() => program.run([x], [y], { repeats: 0 })),
+      'INVALID_ARGUMENT',
+      'repeats: expected from 1',
+      'received 0',
+    );
+  });
+
   it('says which argument is wrong, what it expected and what it received', async () => {
     const x = new Float32Array(elements);
     const y = new Float32Array(elements);
