@@ -38,10 +38,10 @@ inline const cuda::Device& cudaDevice() {
 /// What an operation is given, and what it leaves.
 class CudaCopies {
  public:
-  CudaCopies()
+  explicit CudaCopies(std::shared_ptr<Weights> weights)
       : stream_(std::make_shared<cuda::Stream>(cuda::makeStream(0))),
         memory_(std::make_shared<cuda::CudaMemory>(0, stream_)),
-        parameters_(std::make_shared<Weights>(), memory_) {}
+        parameters_(std::move(weights), memory_) {}
 
   cuda::Parameters& parameters() { return parameters_; }
 

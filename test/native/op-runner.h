@@ -75,10 +75,26 @@ class OpRunner {
     plan_.steps.push_back({opcode, "step", {}, {}, std::move(attributes), 0, 0, 0});
   }
 
+  /// `op` in place of the GPU's own.
+  OpRunner& onCuda(const cuda::Op& op) {
+    cudaOp_ = &op;
+    return *this;
+  }
+
   /// `gap` elements lie between the channels of one pixel and those of the next.
   OpRunner& input(DataType type, const Shape& shape, const Values& values, std::int64_t gap = 0) {
     step().inputs.push_back(addTensor(type, shape, gap, Storage::input));
     memory_.emplace_back(plan_.tensors.back()).write(values);
+    return *this;
+  }
+  /// A parameter of the model.
+  OpRunner& parameter(const std::string& name, const Shape& shape, const Values& values) {
+    input(DataType::float32, shape, values);
+    TensorInfo& info = plan_.tensors.back();
+    info.storage = Storage::parameter;
+    info.index = static_cast<std::uint32_t>(plan_.parameters.size());
+    plan_.parameters.push_back({name, step().inputs.back()});
+    weights_->set(name, shape, std::vector<float>(values.begin(), values.end()));
     return *this;
   }
   OpRunner& absentInput() {
@@ -133,21 +149,20 @@ class OpRunner {
     const cpu::Device device{configuration.threads, configuration.isa, false};
     const StepDescription description(plan_, step());
     GuardedTensor scratch = choose(op_.choose(description, device));
-    Weights weights;
-    const auto prepared = op_.prepare(description, device, weights);
+    const auto prepared = op_.prepare(description, device, *weights_);
     const std::vector<std::byte*> inputs = pointers(step().inputs), outputs = pointers(step().outputs);
     prepared->run({inputs, outputs, scratch.data()});
     return scratch;
   }
 
   GuardedTensor runOnCuda(const Configuration& configuration) {
-    const cuda::Op* const op = cuda::opFor(step().opcode);
+    const cuda::Op* const op = cudaOp_ ? cudaOp_ : cuda::opFor(step().opcode);
     if (!op) throw NotOnThisDevice(opSchemas()[static_cast<std::size_t>(step().opcode)].name);
     const cuda::Device& device = cudaDevice();
     useSchedule(configuration.schedule);
     const StepDescription description(plan_, step());
     GuardedTensor scratch = choose(op->choose(description, device));
-    CudaCopies copies;
+    CudaCopies copies(weights_);
     const auto prepared = op->prepare(description, device, copies.parameters());
     std::vector<std::byte*> onDevice;
     for (const GuardedTensor& tensor : memory_) onDevice.push_back(copies.upload(tensor));
@@ -157,7 +172,11 @@ class OpRunner {
       for (const std::uint32_t i : tensors) result.push_back(i == kAbsent ? nullptr : onDevice[i]);
       return result;
     };
-    const std::vector<std::byte*> inputs = pointers(step().inputs), outputs = pointers(step().outputs);
+    std::vector<std::byte*> inputs = pointers(step().inputs);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (!prepared->reads(i)) inputs[i] = nullptr;
+    }
+    const std::vector<std::byte*> outputs = pointers(step().outputs);
     copies.run([&](cudaStream_t stream) { prepared->enqueue({inputs, outputs, scratchOnDevice}, stream); });
     return scratch;
   }
@@ -178,6 +197,8 @@ class OpRunner {
   }
 
   const cpu::Op& op_;
+  const cuda::Op* cudaOp_ = nullptr;
+  std::shared_ptr<Weights> weights_ = std::make_shared<Weights>();
   Plan plan_{};
   std::vector<GuardedTensor> memory_;
 };
@@ -228,6 +249,13 @@ inline std::vector<Configuration> configurations() {
 inline std::vector<Configuration> cpuConfigurations() {
   std::vector<Configuration> all = configurations();
   std::erase_if(all, [](const Configuration& c) { return c.processor != Processor::cpu; });
+  return all;
+}
+
+/// For tests of what the GPU's device alone has.
+inline std::vector<Configuration> cudaConfigurations() {
+  std::vector<Configuration> all = configurations();
+  std::erase_if(all, [](const Configuration& c) { return c.processor != Processor::cuda; });
   return all;
 }
 

@@ -1,0 +1,57 @@
+#pragma once
+
+// What every algorithm does with the sums of a convolution: bias, residual and activation, then the result.
+
+#include <cstdint>
+
+#include "cuda/conv/problem.h"
+#include "cuda/device/activation.h"
+#include "cuda/device/element.h"
+
+namespace ocrnet::cuda::conv {
+
+struct Finish {
+  const float* bias;  // or null
+  Source residual;    // of the result's type; its data may be null
+  Target result;
+  bool resultIsFloat32;  // else bfloat16
+  Epilogue epilogue;
+};
+
+inline Finish finishOf(const Problem& problem, const StepMemory& memory) {
+  const auto in = [&](int input) -> const std::byte* { return input < 0 ? nullptr : memory.inputs[input]; };
+  return {.bias = reinterpret_cast<const float*>(in(problem.biasInput)),
+          .residual = {in(problem.residualInput), problem.residualStride},
+          .result = {memory.outputs[0], problem.resultStride},
+          .resultIsFloat32 = problem.resultType == DataType::float32,
+          .epilogue = problem.epilogue};
+}
+
+/// `count` neighbouring channels of a result pixel, from their sums.
+template <int count, class T>
+__device__ __forceinline__ void finishAs(const Finish& f, std::int64_t pixel, int channel,
+                                         float (&sum)[count]) {
+  float residual[count];
+  if (f.residual.data) {
+    loadPack<count>(f.residual.as<T>() + pixel * f.residual.stride + channel, residual);
+  }
+#pragma unroll
+  for (int k = 0; k < count; ++k) {
+    if (f.bias) sum[k] += f.bias[channel + k];
+    if (f.residual.data) sum[k] += residual[k];
+    sum[k] = activated(sum[k], f.epilogue);
+  }
+  storePack<count>(static_cast<T*>(f.result.data) + pixel * f.result.stride + channel, sum);
+}
+
+template <int count>
+__device__ __forceinline__ void finish(const Finish& f, std::int64_t pixel, int channel,
+                                       float (&sum)[count]) {
+  if (f.resultIsFloat32) {
+    finishAs<count, float>(f, pixel, channel, sum);
+  } else {
+    finishAs<count, BFloat16>(f, pixel, channel, sum);
+  }
+}
+
+}  // namespace ocrnet::cuda::conv
