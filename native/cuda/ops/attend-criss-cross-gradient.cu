@@ -1,0 +1,31 @@
+// The gradients of every row's attention to itself, to which those of the columns are added.
+
+#include "cuda/ops/pixel-attention.h"
+
+namespace ocrnet::cuda {
+
+namespace {
+
+Choice choose(const StepDescription& step, const Device&) {
+  return {.scratchBytes = AttentionGradient::scratchBytes(step)};
+}
+
+std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
+  requireChoice(step, choose(step, device));
+  const TensorInfo& query = *step.input(0);
+  return preparedStep(
+      [gradient = AttentionGradient(step, step.attributes<AttendCrissCrossGradientAttributes>().scale),
+       rows = rowSets(query), columns = columnSets(query)](const StepMemory& memory, cudaStream_t stream) {
+        AttentionGradient a = gradient;
+        a.locate(memory);
+        a.enqueueMeans(stream);
+        a.enqueue(rows, rows, false, false, stream);
+        if (columns.length > 1) a.enqueue(columns, columns, true, true, stream);
+      });
+}
+
+}  // namespace
+
+const Op attendCrissCrossGradientOp{.choose = choose, .prepare = prepare};
+
+}  // namespace ocrnet::cuda

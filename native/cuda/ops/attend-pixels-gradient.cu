@@ -1,0 +1,28 @@
+#include "cuda/ops/pixel-attention.h"
+
+namespace ocrnet::cuda {
+
+namespace {
+
+Choice choose(const StepDescription& step, const Device&) {
+  return {.scratchBytes = AttentionGradient::scratchBytes(step)};
+}
+
+std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
+  requireChoice(step, choose(step, device));
+  return preparedStep(
+      [gradient = AttentionGradient(step, step.attributes<AttendPixelsGradientAttributes>().scale),
+       queries = imageSets(*step.input(0)),
+       keys = imageSets(*step.input(1))](const StepMemory& memory, cudaStream_t stream) {
+        AttentionGradient a = gradient;
+        a.locate(memory);
+        a.enqueueMeans(stream);
+        a.enqueue(queries, keys, false, false, stream);
+      });
+}
+
+}  // namespace
+
+const Op attendPixelsGradientOp{.choose = choose, .prepare = prepare};
+
+}  // namespace ocrnet::cuda

@@ -1,0 +1,220 @@
+#pragma once
+
+// How the tiles of weighted-sums.cu come into shared memory: each while the one before it is worked on.
+
+#include "cuda/device/async-copy.h"
+#include "cuda/device/element.h"
+#include "cuda/device/reduce.h"
+#include "cuda/ops/pixel-attention.h"
+
+namespace ocrnet::cuda::attention {
+
+inline constexpr int kThreads = 256, kWarps = kThreads / kWarpLanes;
+inline constexpr int kWarpRows = 8, kLaneColumns = 4, kLanePack = 4;
+inline constexpr int kRows = kWarps * kWarpRows, kColumns = kWarpLanes * kLaneColumns;
+inline constexpr int kInner = 32, kInnerStride = kInner + 4;  // channels of a tile
+inline constexpr int kTerms = 32;                             // columns of a tile of terms
+inline constexpr int kPackWidth = kWarpLanes * kLanePack;     // channels of the sums that a warp's packs make
+
+/// What the threads share.
+template <int packs>
+struct SumsMemory {
+  union Tile {
+    struct {
+      float rows[kRows][kInnerStride], columns[kColumns][kInnerStride];
+    };
+    float terms[kTerms][packs * kPackWidth];
+  };
+  alignas(16) Tile tiles[2];
+  alignas(16) float weights[kRows][kColumns];
+  float logSumExp[kColumns], means[kColumns];  // of rows or columns
+};
+
+/// Pixels of a set, from one on.
+template <class T>
+struct Pixels {
+  const T* data;
+  std::int64_t step;
+  int count;
+};
+
+template <class T>
+__device__ __forceinline__ Pixels<T> pixelsAt(const Source& map, const PixelSets& sets, std::int64_t set,
+                                              std::int64_t first, int count) {
+  return {static_cast<const T*>(map.data) + sets.pixel(set, first) * map.stride, sets.step * map.stride,
+          count};
+}
+
+__device__ __forceinline__ int upTo(int most, std::int64_t left) {
+  return static_cast<int>(left < most ? left : most);
+}
+__device__ __forceinline__ int toFour(int count) { return (count + 3) / 4 * 4; }
+
+/// Starts to copy a pack, or zeros.
+template <int pack>
+__device__ __forceinline__ void copyPack(float* to, const float* from, bool there) {
+  pack == 1 ? copyAsync4(to, from, there) : copyAsync16(to, from, there);
+}
+
+/// Copies it at once, since its elements are converted.
+template <int pack>
+__device__ __forceinline__ void copyPack(float* to, const BFloat16* from, bool there) {
+  float x[pack] = {};
+  if (there) loadPack<pack>(from, x);
+#pragma unroll
+  for (int k = 0; k < pack; k += kLanePack) {
+    if constexpr (pack == 1) {
+      *to = x[0];
+    } else {
+      const float four[kLanePack] = {x[k], x[k + 1], x[k + 2], x[k + 3]};
+      storePack<kLanePack>(to + k, four);
+    }
+  }
+}
+
+template <int tilePixels, int tileChannels, int pack, class T>
+__device__ __forceinline__ void copyTile(const Pixels<T>& from, int channels, float* tile, int stride) {
+  constexpr int kPacks = tileChannels / pack;
+  const int pixels = toFour(from.count);
+#pragma unroll 2
+  for (int i = threadIdx.x; i < tilePixels * kPacks; i += kThreads) {
+    const int pixel = i / kPacks, channel = i % kPacks * pack;
+    if (pixel >= pixels || channel >= toFour(channels)) continue;
+    const bool there = pixel < from.count && channel < channels;
+    copyPack<pack>(tile + pixel * stride + channel, from.data + (there ? pixel * from.step + channel : 0),
+                   there);
+  }
+}
+
+/// Starts to copy a tile into rows of `stride` floats: so many channels, with zeros up to the next multiple
+/// of four of channels and of pixels. What lies beyond is not written.
+template <int tilePixels, int tileChannels, class T>
+__device__ __forceinline__ void loadTile(const Pixels<T>& from, std::int64_t channels, bool packed,
+                                         float* tile, int stride) {
+  const int count = upTo(tileChannels, channels);
+  if (packed) {
+    copyTile<tilePixels, tileChannels, kPackElements<T>>(from, count, tile, stride);
+  } else {
+    copyTile<tilePixels, tileChannels, 1>(from, count, tile, stride);
+  }
+}
+
+/// Starts to copy the statistics of pixels; zeros where there are none.
+__device__ __forceinline__ void loadStatistics(const Pixels<float>& from, float* to) {
+  for (int i = threadIdx.x; i < kColumns; i += kThreads) {
+    copyAsync4(to + i, from.data + (i < from.count ? i * from.step : 0), i < from.count);
+  }
+}
+
+/// A block's rows, and the columns that it is at.
+struct Place {
+  std::int64_t set, firstRow, firstColumn, firstTerm;
+  int rowCount, columnCount, warpRow;
+
+  template <int width>
+  __device__ __forceinline__ static Place first(const WeightedSums& a) {
+    const std::int64_t blocks = (a.rows.length + kRows - 1) / kRows;
+    const std::int64_t firstRow = blockIdx.x % blocks * kRows;
+    return {.set = blockIdx.x / blocks,
+            .firstRow = firstRow,
+            .firstColumn = 0,
+            .firstTerm = static_cast<std::int64_t>(blockIdx.y) * width,
+            .rowCount = upTo(kRows, a.rows.length - firstRow),
+            .columnCount = upTo(kColumns, a.columns.length),
+            .warpRow = static_cast<int>(threadIdx.x) / kWarpLanes * kWarpRows};
+  }
+  __device__ __forceinline__ void advance(const WeightedSums& a) {
+    firstColumn += kColumns;
+    columnCount = upTo(kColumns, a.columns.length - firstColumn);
+  }
+
+  __device__ __forceinline__ bool hasRows() const { return warpRow < rowCount; }
+  __device__ __forceinline__ bool hasWeight(const WeightedSums& a, int r, int column) const {
+    return column < columnCount && !(a.exceptOwn && firstRow + warpRow + r == firstColumn + column);
+  }
+  template <class T>
+  __device__ __forceinline__ Pixels<T> rows(const WeightedSums& a, const Source& map) const {
+    return pixelsAt<T>(map, a.rows, set, firstRow, rowCount);
+  }
+  template <class T>
+  __device__ __forceinline__ Pixels<T> columns(const WeightedSums& a, const Source& map, int from = 0) const {
+    return pixelsAt<T>(map, a.columns, set, firstColumn + from, columnCount - from);
+  }
+};
+
+/// Copies tiles in the order in which they are used, one ahead.
+template <class T, int packs, AttentionPass pass>
+class Tiles {
+ public:
+  using Memory = SumsMemory<packs>;
+
+  __device__ __forceinline__ Tiles(const WeightedSums& a, bool packed, Memory& memory)
+      : a_(a), packed_(packed), memory_(memory), at_(Place::first<kWidth>(a)) {
+    if constexpr (pass == AttentionPass::dQuery) {
+      loadStatistics(at_.rows<float>(a, a.logSumExp), memory.logSumExp);
+      loadStatistics(at_.rows<float>(a, a.means), memory.means);
+    }
+    load();
+  }
+
+  /// The next tile, until the next call. All threads of the block come.
+  __device__ __forceinline__ const typename Memory::Tile& next() {
+    awaitCopies<0>();
+    __syncthreads();
+    const typename Memory::Tile& tile = memory_.tiles[stage_];
+    stage_ ^= 1;
+    advance();
+    if (at_.columnCount > 0) load();
+    return tile;
+  }
+
+ private:
+  enum Phase { scores, products, terms };
+  static constexpr int kWidth = packs * kPackWidth;
+
+  __device__ __forceinline__ void advance() {
+    constexpr bool kHasProducts = pass == AttentionPass::dQuery || pass == AttentionPass::dKey;
+    offset_ += phase_ == terms ? kTerms : kInner;
+    if (offset_ < (phase_ == scores ? a_.depth : phase_ == products ? a_.channels : at_.columnCount)) return;
+    offset_ = 0;
+    phase_ = phase_ == terms ? scores : phase_ == scores && kHasProducts ? products : terms;
+    if (phase_ == scores) at_.advance(a_);
+  }
+
+  __device__ __forceinline__ void load() {
+    typename Memory::Tile& tile = memory_.tiles[stage_];
+    if (phase_ == terms) {
+      Pixels<T> from = at_.template columns<T>(a_, a_.terms, static_cast<int>(offset_));
+      from.data += at_.firstTerm;
+      loadTile<kTerms, kWidth>(from, a_.width - at_.firstTerm, packed_, &tile.terms[0][0], kWidth);
+    } else {
+      const bool first = phase_ == scores;
+      Pixels<T> rows = at_.template rows<T>(a_, first ? a_.rowFactors : a_.rowGradients);
+      Pixels<T> columns = at_.template columns<T>(a_, first ? a_.columnFactors : a_.columnGradients);
+      const std::int64_t channels = (first ? a_.depth : a_.channels) - offset_;
+      rows.data += offset_;
+      columns.data += offset_;
+      loadTile<kRows, kInner>(rows, channels, packed_, &tile.rows[0][0], kInnerStride);
+      loadTile<kColumns, kInner>(columns, channels, packed_, &tile.columns[0][0], kInnerStride);
+      if constexpr (pass == AttentionPass::dKey || pass == AttentionPass::dValue) {
+        // Those of the columns before were read before the barrier that this tile's copy follows.
+        if (first && offset_ == 0) {
+          loadStatistics(at_.template columns<float>(a_, a_.logSumExp), memory_.logSumExp);
+          if (pass == AttentionPass::dKey)
+            loadStatistics(at_.template columns<float>(a_, a_.means), memory_.means);
+        }
+      }
+    }
+    commitCopies();
+  }
+
+  const WeightedSums& a_;
+  const bool packed_;
+  Memory& memory_;
+  Place at_;
+  Phase phase_ = scores;
+  std::int64_t offset_ = 0;  // in channels, of terms in columns
+  int stage_ = 0;
+};
+
+}  // namespace ocrnet::cuda::attention
