@@ -15,7 +15,8 @@ struct Size {
 };
 
 const Size kSizes[] = {{1, 1, 1, 1, 16, 1},    {3, 5, 7, 19, 64, 70},   {2, 31, 23, 2, 32, 48},
-                       {1, 40, 30, 60, 17, 9}, {1, 3, 4, 300, 512, 33}, {1, 60, 30, 21, 16, 130}};
+                       {1, 40, 30, 60, 17, 9}, {1, 3, 4, 300, 512, 33}, {1, 60, 30, 21, 16, 130},
+                       {1, 2, 5, 700, 24, 40}};
 
 Values softmaxOverPixels(const Values& logits, const Size& size, double scale) {
   Values regions(logits.size());
