@@ -15,7 +15,8 @@ class CudaBackend final : public Backend {
   explicit CudaBackend(const Device& device)
       : device_(device),
         stream_(std::make_shared<Stream>(makeStream(device.index))),
-        memory_(std::make_shared<CudaMemory>(device.index, stream_)),
+        memory_(
+            std::make_shared<CudaMemory>(device.index, std::make_shared<Stream>(makeStream(device.index)))),
         arena_(memory_) {}
 
   std::string name() const override { return "cuda"; }

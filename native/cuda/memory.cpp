@@ -23,6 +23,7 @@ PinnedMemory::PinnedMemory(std::size_t bytes) {
 std::shared_ptr<std::byte> CudaMemory::allocate(std::size_t bytes) {
   std::shared_ptr<std::byte> memory = allocateUninitialised(bytes);
   check(cudaMemsetAsync(memory.get(), 0, bytes, stream_->get()));
+  check(cudaStreamSynchronize(stream_->get()));
   return memory;
 }
 
@@ -35,6 +36,7 @@ std::shared_ptr<std::byte> CudaMemory::allocateUninitialised(std::size_t bytes) 
     throw std::bad_alloc();
   }
   check(error);
+  check(cudaStreamSynchronize(stream_->get()));
   return {static_cast<std::byte*>(memory), [device = device_, stream = stream_](std::byte* data) {
             cudaSetDevice(device);
             cudaFreeAsync(data, stream->get());

@@ -50,8 +50,11 @@ class PinnedMemory {
   Owned<void*, cudaFreeHost> memory_;
 };
 
-/// The memory of one GPU. What is allocated and freed is ordered by the stream, where all work of the device
-/// is put.
+/// The memory of one GPU. What is allocated can be used in any stream at once; it may be freed when no work
+/// that uses it is left.
+///
+/// Memory comes and goes on any thread. Where plans are captured on another one the stream must be none that
+/// is captured: what any thread puts into such a stream becomes part of the plan.
 class CudaMemory final : public DeviceMemory {
  public:
   CudaMemory(int device, std::shared_ptr<Stream> stream) : device_(device), stream_(std::move(stream)) {}
