@@ -9,6 +9,7 @@ import { buildContextModule } from '../../lib/models/contexts/index.js';
 import { paperFlops } from '../../lib/models/contexts/paper-flops.js';
 import { type Contender, interleave } from '../interleave.js';
 import type { LineProcess } from '../line-process.js';
+import { relativeDistance } from '../relative-distance.js';
 import { type ContextModule, formatInput } from './modules.js';
 import type { Layout, OursReady, SideMemory, SideOptions, SideRun } from './side.js';
 import { openPyTorch, type PyTorchSide, startOurs } from './sides.js';
@@ -202,15 +203,3 @@ async function relativeError(ours: LineProcess, theirs: LineProcess, folder: str
 
 const floats = ({ buffer, byteOffset, byteLength }: Buffer): Float32Array =>
   new Float32Array(buffer, byteOffset, byteLength / 4);
-
-/** ‖a − b‖ / ‖b‖. */
-export function relativeDistance(a: Float32Array, b: Float32Array): number {
-  if (a.length !== b.length) throw new Error(`results of ${a.length} and of ${b.length} numbers`);
-  let [squares, whole] = [0, 0];
-  for (let i = 0; i < a.length; i++) {
-    const expected = b[i] as number;
-    squares += ((a[i] as number) - expected) ** 2;
-    whole += expected ** 2;
-  }
-  return Math.sqrt(squares / whole);
-}

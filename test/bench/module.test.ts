@@ -1,11 +1,12 @@
 import { expect } from 'chai';
 import { InvalidArgumentError } from 'commander';
 import { parseModules, parseSides } from '../../bench/contexts/commands.js';
-import { measureModule, relativeDistance } from '../../bench/contexts/measure.js';
+import { measureModule } from '../../bench/contexts/measure.js';
 import { contextModules } from '../../bench/contexts/modules.js';
 import { forgetPeak, residentMemory } from '../../bench/contexts/process-memory.js';
 import { syntheticInput } from '../../bench/contexts/synthetic.js';
 import { parseCount, parseSize } from '../../bench/options.js';
+import { relativeDistance } from '../../bench/relative-distance.js';
 
 const module = contextModules.find(({ kind }) => kind === 'ocr') as (typeof contextModules)[0];
 

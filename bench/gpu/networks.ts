@@ -1,0 +1,145 @@
+import { eachWeight } from '../../lib/checkpoint/weights.js';
+import type { Precision } from '../../lib/compile/passes/assign-precision.js';
+import { elementCount } from '../../lib/ir/tensor-type.js';
+import { contextConfig } from '../../lib/models/contexts/defaults.js';
+import { buildContextModule } from '../../lib/models/contexts/index.js';
+import { type Device, type DeviceOptions, openDevice } from '../../lib/runtime/device.js';
+import { TrainingProgram } from '../../lib/train/training-program.js';
+import { contextModules } from '../contexts/modules.js';
+import { syntheticInput, syntheticWeights } from '../contexts/synthetic.js';
+import { relativeDistance } from '../relative-distance.js';
+import { loadNetwork, pictures } from './network-case.js';
+import { Report } from './report.js';
+import type { SizedNetwork, SuiteSizes } from './sizes.js';
+import { learningRate, noiseBatch, trainingOptions } from './training-case.js';
+
+/**
+ * How far from the processor's float32 a result may be, ‖difference‖ / ‖result‖. The operations' own tests are strict; through a
+ * hundred layers roundings add up, and what these numbers have to tell apart is another network.
+ */
+const tolerances = {
+  forward: { float32: 1e-3, tf32: 3e-2, bfloat16: 1e-1 },
+  /** Backwards they add up twice, and batch norms of small batches divide by small deviations. */
+  training: { float32: 1e-2, tf32: 1e-1, bfloat16: 3e-1 },
+} as const;
+
+type Arithmetic = keyof typeof tolerances.forward;
+
+const gpuOptions: Readonly<Record<Arithmetic, DeviceOptions>> = {
+  float32: { device: 'cuda' },
+  tf32: { device: 'cuda', tf32: true },
+  bfloat16: { device: 'cuda' },
+};
+const precisionOf = (arithmetic: Arithmetic): Precision =>
+  arithmetic === 'bfloat16' ? 'bfloat16' : 'float32';
+
+interface NetworkResult {
+  readonly name: string;
+  readonly arithmetic: Arithmetic;
+  readonly passed: boolean;
+  /** ‖ours on the GPU − on the processor in float32‖ / ‖the latter‖. */
+  readonly relativeError?: number;
+  readonly tolerance: number;
+  readonly failure?: string;
+}
+
+/** Something that both devices compute. */
+interface Check {
+  readonly name: string;
+  readonly kind: keyof typeof tolerances;
+  readonly compute: (device: Device, precision: Precision) => Promise<Float32Array>;
+}
+
+/** Modules, networks and training steps on the GPU against the processor, in every arithmetic that the GPU has. */
+export async function checkNetworks(out: string, sizes: SuiteSizes): Promise<boolean> {
+  const report = await Report.open<NetworkResult>(out, 'networks');
+  for (const check of [
+    ...contextModules.map(({ name, kind }) => moduleCheck(name, kind, sizes)),
+    ...sizes.checkedNetworks.map(networkCheck),
+    ...sizes.checkedTraining.map(trainingCheck),
+  ]) {
+    const expected = await expectedOf(check);
+    for (const arithmetic of ['float32', 'tf32', 'bfloat16'] as const) {
+      const result = await compare(check, arithmetic, expected);
+      await report.add(result);
+      const { name, passed, relativeError = Number.NaN, failure = '' } = result;
+      const verdict = passed ? 'passed' : 'FAILED';
+      console.log(`${name}, ${arithmetic}: ${verdict}, ${relativeError.toExponential(1)} ${failure}`.trim());
+    }
+  }
+  await report.finish();
+  return report.entries.every(({ passed }) => passed);
+}
+
+async function expectedOf({ compute }: Check): Promise<Float32Array | Error> {
+  try {
+    await using device = await openDevice({ device: 'cpu' });
+    return await compute(device, 'float32');
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+async function compare(
+  { name, kind, compute }: Check,
+  arithmetic: Arithmetic,
+  expected: Float32Array | Error,
+): Promise<NetworkResult> {
+  const tolerance = tolerances[kind][arithmetic];
+  try {
+    if (expected instanceof Error) throw expected;
+    await using device = await openDevice(gpuOptions[arithmetic]);
+    const relativeError = relativeDistance(await compute(device, precisionOf(arithmetic)), expected);
+    return { name, arithmetic, passed: relativeError <= tolerance, relativeError, tolerance };
+  } catch (error) {
+    return { name, arithmetic, passed: false, tolerance, failure: (error as Error).message };
+  }
+}
+
+function moduleCheck(
+  name: string,
+  kind: (typeof contextModules)[number]['kind'],
+  { checkedModule: size, moduleChannels: channels }: SuiteSizes,
+): Check {
+  return {
+    name: `${name} module`,
+    kind: 'forward',
+    async compute(device, precision) {
+      const graph = buildContextModule(size, contextConfig(kind, { channels }));
+      const compiled = device.compile(graph, { precision });
+      const weights = device.createWeights();
+      for (const [parameter, data] of eachWeight(compiled.graph, syntheticWeights()))
+        weights.set(parameter.name, parameter.value.type.shape, data);
+      const program = await device.load(compiled, weights);
+      const inputs = compiled.graph.inputs.map(
+        ({ name, value }, i) => [name, syntheticInput(elementCount(value.type.shape), i)] as const,
+      );
+      const { outputs } = await program.run(Object.fromEntries(inputs));
+      return outputs.representation as Float32Array;
+    },
+  };
+}
+
+const networkCheck = ({ network, size }: SizedNetwork): Check => ({
+  name: network.name,
+  kind: 'forward',
+  async compute(device, precision) {
+    const program = await loadNetwork(device, network.config, size, precision);
+    const { outputs } = await program.run({ image: pictures(size) });
+    return outputs.logits as Float32Array;
+  },
+});
+
+/** What a step changes of the parameters. */
+const trainingCheck = ({ network, size }: SizedNetwork): Check => ({
+  name: `training of ${network.name}`,
+  kind: 'training',
+  async compute(device, precision) {
+    const options = trainingOptions(size, precision);
+    using program = await TrainingProgram.create(device, network.config, options);
+    const before = await program.state.read('parameters');
+    await program.step([noiseBatch(size, network.config.classes)], { learningRate, step: 0 });
+    const after = await program.state.read('parameters');
+    return after.map((value, i) => value - (before[i] as number));
+  },
+});
