@@ -16,7 +16,7 @@ async function listNativeSources() {
     files.push(...names.filter((name) => /\.(cpp|h|cu)$/.test(name)).map((name) => join(folder, name)));
   }
   // Generated sources are kept as the generator writes them.
-  return files.filter((file) => !file.endsWith('.gen.h')).sort();
+  return files.filter((file) => !/\.gen\.(cpp|h)$/.test(file)).sort();
 }
 
 const cppcheckArguments = [

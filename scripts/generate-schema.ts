@@ -7,7 +7,8 @@ import type { OpFacts } from '../lib/ir/op.js';
 import { dataTypes } from '../lib/ir/tensor-type.js';
 import { operations } from '../lib/ops/index.js';
 
-const notice = '// Written by `npm run generate` from lib/ops. Do not edit.\n#pragma once\n';
+const notice = '// Written by `npm run generate` from lib/ops. Do not edit.\n';
+const header = `${notice}#pragma once\n`;
 const capitalised = (name: string) => name.charAt(0).toUpperCase() + name.slice(1);
 
 export function generateEnums(): string {
@@ -17,7 +18,7 @@ export function generateEnums(): string {
   const blocks = [...enums].map(
     ([name, words]) => `enum class ${name} : std::uint32_t { ${words.join(', ')} };`,
   );
-  return `${notice}\n#include <cstdint>\n\nnamespace ocrnet {\n\n${blocks.join('\n')}\n\ninline constexpr std::uint32_t kDataTypes = ${dataTypes.length};\n\n}  // namespace ocrnet\n`;
+  return `${header}\n#include <cstdint>\n\nnamespace ocrnet {\n\n${blocks.join('\n')}\n\ninline constexpr std::uint32_t kDataTypes = ${dataTypes.length};\n\n}  // namespace ocrnet\n`;
 }
 
 export function generateSchema(): string {
@@ -25,19 +26,8 @@ export function generateSchema(): string {
     const fields = Object.entries(attributes).map(([key, field]) => `  ${cppType(field)} ${key};\n`);
     return `/// ${summary}\nstruct ${capitalised(name)}Attributes {\n${fields.join('')}};\n`;
   });
-  const rows = operations.map(
-    ({ name, inputs, optionalInputs, outputs, attributes, facts }) =>
-      `    {"${name}", ${list([...inputs, ...optionalInputs].map(quote))}, ${inputs.length}, ${list(outputs.map(quote))},\n     ${list(
-        Object.entries(attributes).map(([key, field]) => `{"${key}", ${fieldKind(field)}}`),
-      )},\n     ${memoryFacts([...inputs, ...optionalInputs], outputs, facts)}},`,
-  );
-  const decoders = operations.map(({ name, attributes }) => {
-    const words = Object.values(attributes).map((field, i) => decodeWord(field, i));
-    return `    case Opcode::${name}:\n      return ${capitalised(name)}Attributes{${words.join(', ')}};`;
-  });
   const executable = operations.filter(({ facts }) => !facts.compiledAway);
-  return `${notice}
-#include <bit>
+  return `${header}
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -86,15 +76,41 @@ struct OpSchema {
 };
 
 /// In the order of Opcode.
-inline const std::vector<OpSchema>& opSchemas() {
+const std::vector<OpSchema>& opSchemas();
+
+/// \`words\` were checked against the schema: as many as it has attributes, enums in range.
+Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t> words);
+
+}  // namespace ocrnet
+`;
+}
+
+/** What every file would have to parse, and one has to. */
+export function generateSchemaTables(): string {
+  const rows = operations.map(
+    ({ name, inputs, optionalInputs, outputs, attributes, facts }) =>
+      `    {"${name}", ${list([...inputs, ...optionalInputs].map(quote))}, ${inputs.length}, ${list(outputs.map(quote))},\n     ${list(
+        Object.entries(attributes).map(([key, field]) => `{"${key}", ${fieldKind(field)}}`),
+      )},\n     ${memoryFacts([...inputs, ...optionalInputs], outputs, facts)}},`,
+  );
+  const decoders = operations.map(({ name, attributes }) => {
+    const words = Object.values(attributes).map((field, i) => decodeWord(field, i));
+    return `    case Opcode::${name}:\n      return ${capitalised(name)}Attributes{${words.join(', ')}};`;
+  });
+  return `${notice}#include "plan/schema.gen.h"
+
+#include <bit>
+
+namespace ocrnet {
+
+const std::vector<OpSchema>& opSchemas() {
   static const std::vector<OpSchema> schemas{
 ${rows.join('\n')}
   };
   return schemas;
 }
 
-/// \`words\` were checked against the schema: as many as it has attributes, enums in range.
-inline Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t> words) {
+Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t> words) {
   switch (opcode) {
 ${decoders.join('\n')}
   }
@@ -137,6 +153,7 @@ function decodeWord(field: Field, index: number): string {
 export const generatedFiles: Readonly<Record<string, () => string>> = {
   'native/core/enums.gen.h': generateEnums,
   'native/plan/schema.gen.h': generateSchema,
+  'native/plan/schema.gen.cpp': generateSchemaTables,
 };
 
 if (process.argv[1] === fileURLToPath(import.meta.url))

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "cpu/op.h"
+#include "runtime/at-step.h"
 
 namespace ocrnet::cpu {
 

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "cuda/check.h"
 #include "cuda/executable.h"
+#include "runtime/at-step.h"
 
 namespace ocrnet::cuda {
 

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/integers.h"
 #include "cuda/check.h"
+#include "runtime/at-step.h"
 
 namespace ocrnet::cuda {
 

@@ -8,10 +8,11 @@
 #include <utility>
 
 #include "cuda/device.h"
-#include "cuda/parameters.h"
 #include "runtime/step-description.h"
 
 namespace ocrnet::cuda {
+
+class Parameters;
 
 /// The device's memory of one execution, in the order of the step's inputs and outputs; null where absent.
 struct StepMemory {

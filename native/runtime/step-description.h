@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 
 #include "core/error.h"
 #include "plan/plan.h"
@@ -50,30 +49,6 @@ struct Choice {
 
 /// Throws Error("INVALID_PLAN") unless the plan asks for the only algorithm and gives it the scratch that it
 /// needs.
-inline void requireChoice(const StepDescription& step, const Choice& choice) {
-  const auto& [algorithm, scratchBytes] = std::pair{step.step().algorithm, step.step().scratchBytes};
-  if (algorithm == choice.algorithm && scratchBytes >= choice.scratchBytes) return;
-  throw Error("INVALID_PLAN", "expected algorithm " + std::to_string(choice.algorithm) + " with " +
-                                  std::to_string(choice.scratchBytes) +
-                                  " bytes of scratch, received algorithm " + std::to_string(algorithm) +
-                                  " with " + std::to_string(scratchBytes));
-}
-
-/// Calls `act` and gives errors the step's path.
-template <class Act>
-auto atStep(const Step& step, const Act& act) {
-  const auto where = [&] {
-    return step.path + ": " + std::string(opSchemas()[static_cast<std::size_t>(step.opcode)].name);
-  };
-  try {
-    return act();
-  } catch (const Error& error) {
-    throw Error(error.code(), where() + ": " + error.what());
-  } catch (const std::bad_alloc&) {
-    throw Error("OUT_OF_MEMORY", where() + ": the system gives no more memory");
-  } catch (const std::exception& error) {
-    throw Error("EXECUTION_FAILED", where() + ": " + error.what());
-  }
-}
+void requireChoice(const StepDescription& step, const Choice& choice);
 
 }  // namespace ocrnet

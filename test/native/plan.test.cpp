@@ -1,6 +1,7 @@
 // Plans that must be refused, each one small change away from a plan that runs; and what the executor does
 // with the good one.
 
+#include <bit>
 #include <cstdio>
 #include <functional>
 #include <limits>
