@@ -111,6 +111,9 @@ void CudaExecutable::run(const RunArguments& arguments) {
                           cudaMemcpyDeviceToHost, stream_->get()));
   }
   check(cudaStreamSynchronize(stream_->get()));
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    atStep(plan_.plan().steps[i], [&] { steps_[i]->verify(); });
+  }
   for (std::size_t i = 0; i < outputs_.list.size(); ++i) {
     const auto [offset, bytes] = outputs_.list[i];
     std::memcpy(arguments.outputs[i], outputs_.host.data() + offset, bytes);

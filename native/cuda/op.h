@@ -40,6 +40,8 @@ class PreparedStep {
   virtual ~PreparedStep() = default;
   /// Puts the step's work into the stream, which may be captured: nothing is allocated and nobody waits.
   virtual void enqueue(const StepMemory& memory, cudaStream_t stream) = 0;
+  /// When all that was enqueued has run: throws Error("INVALID_DATA") where it met data that it cannot take.
+  virtual void verify() const {}
   /// Whether `enqueue` reads this input's memory; where not, it may be given null.
   virtual bool reads(std::size_t /*input*/) const { return true; }
 };
@@ -90,6 +92,12 @@ struct Source {
 struct Target {
   void* data;
   std::int64_t stride;
+
+  template <class T>
+  __host__ __device__ T* as() const {
+    return static_cast<T*>(data);
+  }
+  Source asSource() const { return {data, stride}; }
 };
 inline Source sourceOf(const TensorInfo* tensor, const void* data) {
   return {data, tensor ? tensor->pixelStride : 0};

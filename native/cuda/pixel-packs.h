@@ -7,6 +7,7 @@
 #include <initializer_list>
 
 #include "core/integers.h"
+#include "cuda/device/divisor.h"
 #include "cuda/launch.h"
 #include "cuda/op.h"
 
@@ -14,11 +15,20 @@ namespace ocrnet::cuda {
 
 inline constexpr unsigned kElementThreads = 256;
 
-/// Packs of `elements` channels: (pixels, packs of a pixel).
+/// (pixels, packs of a pixel)
 struct PixelPacks {
   std::int64_t pixels, packs;
+  Divisor perPixel{packs};
+
+  struct Place {
+    std::int64_t pixel, pack;
+  };
 
   constexpr std::int64_t count() const { return pixels * packs; }
+  __device__ __forceinline__ Place place(std::int64_t index) const {
+    const std::int64_t pixel = perPixel.split(index);
+    return {pixel, index};
+  }
   LaunchShape shape() const {
     return {dim3(static_cast<unsigned>(divideUp(count(), std::int64_t{kElementThreads}))), kElementThreads};
   }

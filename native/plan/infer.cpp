@@ -107,8 +107,8 @@ std::vector<TensorType> infer(const ResizeTapsAttributes& a, Inputs in) {
   const TensorInfo& first = activation(in[0]);
   requirePositive({a.height, a.width, a.kernel, a.dilation}, "height, width, kernel and dilation");
   const std::int64_t taps = std::int64_t{a.kernel} * a.kernel;
-  require(a.kernel % 2 == 1 && first.channels() % taps == 0,
-          "expected channels for each tap of an odd kernel", first);
+  require(a.kernel % 2 == 1 && first.dataType == DataType::float32 && first.channels() % taps == 0,
+          "expected float32 channels for each tap of an odd kernel", first);
   for (const TensorInfo* map : in.first(in.size() - 1)) {
     if (map == nullptr) continue;
     require(activation(map).dataType == first.dataType && map->shape[0] == first.shape[0] &&

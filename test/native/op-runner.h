@@ -41,6 +41,8 @@ struct Configuration {
   std::int64_t gap;
 
   double tolerance() const { return type == DataType::float32 ? 1e-5 : 1e-2; }
+  /// Some operations of training compute in float32 alone on the CPU.
+  bool trains() const { return processor == Processor::cuda || type == DataType::float32; }
   Configuration withThreads(int count) const {
     Configuration other = *this;
     other.threads = count;
@@ -178,6 +180,7 @@ class OpRunner {
     }
     const std::vector<std::byte*> outputs = pointers(step().outputs);
     copies.run([&](cudaStream_t stream) { prepared->enqueue({inputs, outputs, scratchOnDevice}, stream); });
+    prepared->verify();
     return scratch;
   }
 

@@ -6,19 +6,6 @@ namespace ocrnet::cpu {
 
 namespace {
 
-/// What one pixel of x counts in the mean of each cell.
-std::vector<float> sharesOf(const TensorInfo& x, const TensorInfo& y) {
-  std::vector<float> shares;
-  for (std::int64_t i = 0; i < y.shape[1]; ++i) {
-    const std::int64_t rows = cellOf(i, y.shape[1], x.shape[1]).size();
-    for (std::int64_t j = 0; j < y.shape[2]; ++j) {
-      const std::int64_t columns = cellOf(j, y.shape[2], x.shape[2]).size();
-      shares.push_back(static_cast<float>(1.0 / static_cast<double>(rows * columns)));
-    }
-  }
-  return shares;
-}
-
 std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
   requireChoice(step, Choice{});
   const TensorInfo &dy = *step.input(0), &dx = *step.output(0);
@@ -31,8 +18,8 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
                                            .shares = nullptr,
                                            .dy = sourceOf(&dy),
                                            .dx = targetOf(&dx)};
-  return preparedStep([=, shares = sharesOf(dx, dy), rows = dx.shape[0] * dx.shape[1],
-                       threads = device.threads,
+  return preparedStep([=, shares = cellShares(dy.shape[1], dy.shape[2], dx.shape[1], dx.shape[2]),
+                       rows = dx.shape[0] * dx.shape[1], threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
     AdaptiveAveragePool2dGradient p = pool;
     p.shares = shares.data();

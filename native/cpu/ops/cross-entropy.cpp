@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/labels.h"
 #include "cpu/ops/direct.h"
 #include "cpu/parallel.h"
 
@@ -157,18 +158,11 @@ class Pass {
       }
     });
     const std::int64_t first = *std::min_element(wrong.begin(), wrong.end());
-    if (first < layout_.pixels()) refuse(first, labels[first]);
+    if (first < layout_.pixels()) {
+      LabelMaps{layout_.labelHeight, layout_.labelWidth, classes, c_.ignoreLabel}.refuse(first,
+                                                                                         labels[first]);
+    }
     for (std::int64_t i = classes; i < layout_.threads * classes; ++i) all[i % classes] += all[i];
-  }
-
-  [[noreturn]] void refuse(std::int64_t pixel, int label) const {
-    const std::int64_t column = pixel % layout_.labelWidth, row = pixel / layout_.labelWidth;
-    throw Error("INVALID_DATA", "expected labels below " + std::to_string(layout_.classes) + " or " +
-                                    std::to_string(c_.ignoreLabel) + ", which is ignored, received " +
-                                    std::to_string(label) + " in row " +
-                                    std::to_string(row % layout_.labelHeight) + ", column " +
-                                    std::to_string(column) + " of picture " +
-                                    std::to_string(row / layout_.labelHeight) + " of the batch");
   }
 
   void findHardPixels() {

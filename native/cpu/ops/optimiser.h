@@ -2,9 +2,9 @@
 
 // What the optimisers share: flat vectors, of which state lies where it lay.
 
-#include <charconv>
 #include <cstring>
 
+#include "core/as-written.h"
 #include "cpu/ops/direct.h"
 #include "cpu/parallel.h"
 
@@ -12,16 +12,6 @@ namespace ocrnet::cpu {
 
 /// Elements that are worth a thread.
 inline constexpr std::int64_t kElementGrain = 16384;
-
-/// Attributes travel in float32, where 1 − 0.999 is off by 1.3e-5 of itself: the number that was meant is the
-/// shortest decimal that float32 rounds so.
-inline double asWritten(float value) {
-  char text[32];
-  const auto [end, error] = std::to_chars(text, text + sizeof text, value);
-  double written = static_cast<double>(value);
-  if (error == std::errc()) std::from_chars(text, end, written);
-  return written;
-}
 
 /// The optional input that all gradients are multiplied by, 1 where it is absent.
 inline float scalarOr1(const StepMemory& memory, std::size_t input) {

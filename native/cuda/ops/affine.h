@@ -10,7 +10,8 @@ struct AffineInputs {
   int scale, shift, residual;
 };
 
-/// activation(x · scale + shift + residual) with x as the first input: scaleShift, activate and add.
+/// activation(x · scale + shift + residual) with x as the first input: scaleShift, scaleBy, activate and add.
+/// A scale of one element is that of all channels.
 std::unique_ptr<PreparedStep> prepareAffine(const StepDescription& step, Epilogue epilogue,
                                             AffineInputs inputs);
 

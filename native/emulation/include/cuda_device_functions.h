@@ -3,6 +3,7 @@
 // The functions that CUDA gives to kernels: those that threads meet in, and fast arithmetic.
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 
@@ -83,6 +84,9 @@ inline unsigned __ballot_sync(unsigned mask, int predicate) {
   return operand.votes;
 }
 
+inline std::uint64_t __umul64hi(std::uint64_t a, std::uint64_t b) {
+  return static_cast<std::uint64_t>(static_cast<unsigned __int128>(a) * b >> 64);
+}
 inline float __uint_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
 inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 inline float __expf(float x) { return std::exp(x); }
@@ -90,6 +94,19 @@ inline float __logf(float x) { return std::log(x); }
 inline float __fdividef(float a, float b) { return a / b; }
 inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
 inline int __float2int_rd(float x) { return static_cast<int>(std::floor(x)); }
+
+// Of integers alone: sums of floats would depend on the order in which threads come.
+inline unsigned atomicAdd(unsigned* address, unsigned value) {
+  return std::atomic_ref(*address).fetch_add(value);
+}
+inline unsigned long long atomicMin(unsigned long long* address, unsigned long long value) {
+  std::atomic_ref shared(*address);
+  unsigned long long before = shared;
+  while (value < before && !shared.compare_exchange_weak(before, value)) {
+  }
+  return before;
+}
+
 template <class T>
 T __ldg(const T* address) {
   return *address;
