@@ -5,6 +5,7 @@
 
 #include "cuda/memory.h"
 #include "cuda/op.h"
+#include "cuda/parameters.h"
 #include "runtime/arena.h"
 #include "runtime/backend.h"
 

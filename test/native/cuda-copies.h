@@ -15,6 +15,7 @@
 #include "cuda/check.h"
 #include "cuda/memory.h"
 #include "cuda/op.h"
+#include "cuda/parameters.h"
 #include "guarded-tensor.h"
 #ifdef OCRNET_EMULATION
 #include "emulation/block.h"
