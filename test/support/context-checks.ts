@@ -3,9 +3,11 @@ import { checkpointReader, eachWeight } from '../../lib/checkpoint/weights.js';
 import { lower } from '../../lib/compile/compile.js';
 import type { Precision } from '../../lib/compile/passes/assign-precision.js';
 import { channelsFirst, channelsLast } from '../../lib/ir/layout.js';
-import { sgd } from '../../lib/optim/index.js';
+import { elementCount } from '../../lib/ir/tensor-type.js';
+import { sgd, type Transform } from '../../lib/optim/index.js';
 import type { Device } from '../../lib/runtime/device.js';
 import type { TensorData } from '../../lib/runtime/program.js';
+import type { ParameterArena } from '../../lib/train/parameter-arena.js';
 import { buildTrainingGraph } from '../../lib/train/training-graph.js';
 import { relativeError } from './compare.js';
 import {
@@ -16,6 +18,8 @@ import {
   syntheticFeatures,
   syntheticLabels,
 } from './context-heads.js';
+import { runReference } from './reference-graph.js';
+import type { ReferenceTensor } from './reference-tensor.js';
 import { syntheticCheckpoint } from './synthetic-weights.js';
 
 // A context module on a device, against PyTorch.
@@ -60,52 +64,84 @@ export interface HeadGradients {
   readonly gradients: ReadonlyMap<string, Float32Array>;
 }
 
+/** As a head is trained; `features` are parameters, whose gradients are looked at too. */
+function trainingOf(head: GoldenHead, precision: Precision, optimiser: Transform) {
+  const network = headGraph(head, 'parameters');
+  const training = buildTrainingGraph(network, 'update', {
+    losses: { ignoreLabel: 255, auxiliaryWeight: 0.4 },
+    alignCorners: head.alignCorners,
+    labelSize,
+    labelType: 'uint8',
+    groups: {},
+    optimiser,
+    precision,
+  });
+  const read = checkpointReader(network, syntheticCheckpoint(network));
+  const values = new Map(network.parameters.map((parameter) => [parameter.name, read(parameter)]));
+  return { ...training, values };
+}
+
+/** On a device. */
 export async function trainHead(
   device: Device,
   head: GoldenHead,
   precision: Precision,
 ): Promise<HeadGradients> {
-  const network = headGraph(head, 'parameters');
-  const { graph, arena } = buildTrainingGraph(network, 'update', {
-    losses: { ignoreLabel: 255, auxiliaryWeight: 0.4 },
-    alignCorners: head.alignCorners,
-    labelSize,
-    labelType: 'uint8',
-    // After a step with momentum the velocity is the gradient.
-    optimiser: sgd({ momentum: 0.9 }),
-    groups: {},
-    precision,
-  });
+  // After a step with momentum the velocity is the gradient.
+  const { graph, arena, values } = trainingOf(head, precision, sgd({ momentum: 0.9 }));
   const compiled = device.compilePrepared(graph);
   const weights = device.createWeights();
   const state = device.createState(compiled.layout.states);
-  const read = checkpointReader(network, syntheticCheckpoint(network));
-  const { parameters } = network;
   const places = [
     ...arena.parameters.map((part) => ['parameters', part] as const),
     ...arena.statistics.map((part) => ['statistics', part] as const),
   ];
-  for (const [block, { name, offset }] of places) {
-    const parameter = parameters.find((one) => one.name === name) as (typeof parameters)[number];
-    await state.write(block, read(parameter), offset);
-  }
+  for (const [block, { name, offset }] of places)
+    await state.write(block, values.get(name) as Float32Array, offset);
   const program = await device.load(compiled, weights, state);
   const { outputs } = await program.run({
     labels: syntheticLabels(head),
     schedule: Float32Array.of(0, 1),
   });
-  const all = await state.read('velocity');
+  const gradients = gradientsOf(arena, await state.read('velocity'));
   program.dispose();
   weights.dispose();
   state.dispose();
-  const gradients = arena.parameters.map(({ name, value: { type }, offset }) => {
-    const own = all.subarray(offset, offset + type.shape.reduce((product, size) => product * size, 1));
-    return [name, type.shape.length === 4 ? channelsFirst(own, type.shape) : own] as const;
+  return { losses: lossesOf(outputs), gradients };
+}
+
+/** By plain code in float64 that rounds what the graph has in bfloat16. */
+export function trainHeadPlainly(head: GoldenHead, precision: Precision): HeadGradients {
+  const { graph, arena, values } = trainingOf(head, precision, (step, { report }) => {
+    report('gradients', step.gradients);
+    return step;
   });
-  return {
-    losses: ['finalLoss', 'auxiliaryLoss'].flatMap((name) => [...(outputs[name] ?? [])]),
-    gradients: new Map(gradients),
+  const { height, width } = labelSize;
+  const labels = Float64Array.from(syntheticLabels(head));
+  const given: Record<string, ReferenceTensor> = {
+    labels: { shape: [labels.length / (height * width), height, width], data: labels },
+    schedule: { shape: [2], data: Float64Array.of(0, 1) },
   };
+  for (const { parts } of graph.states)
+    for (const { name, value } of parts)
+      given[name] = { shape: value.type.shape, data: Float64Array.from(values.get(name) as Float32Array) };
+  const { gradients, ...losses } = runReference(graph, given, { rounds: true });
+  return {
+    losses: lossesOf(Object.fromEntries(Object.entries(losses).map(([name, { data }]) => [name, data]))),
+    gradients: gradientsOf(arena, Float32Array.from((gradients as ReferenceTensor).data)),
+  };
+}
+
+const lossesOf = (outputs: Readonly<Record<string, ArrayLike<number>>>): number[] =>
+  ['finalLoss', 'auxiliaryLoss'].flatMap((name) => Array.from(outputs[name] ?? []));
+
+function gradientsOf({ parameters }: ParameterArena, all: Float32Array): Map<string, Float32Array> {
+  return new Map(
+    parameters.map(({ name, value: { type }, offset }) => {
+      const own = all.subarray(offset, offset + elementCount(type.shape));
+      return [name, type.shape.length === 4 ? channelsFirst(own, type.shape) : own];
+    }),
+  );
 }
 
 export function expectLosses({ losses }: HeadGradients, head: GoldenHead, tolerance: number): void {

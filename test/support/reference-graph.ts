@@ -2,7 +2,7 @@ import type { Graph, StatePart, Value } from '../../lib/ir/graph.js';
 import { formatShape, sameShape } from '../../lib/ir/tensor-type.js';
 import type { OperationName } from '../../lib/ops/index.js';
 import { referenceOps } from './reference-ops.js';
-import type { ReferenceOp, ReferenceTensor } from './reference-tensor.js';
+import { type ReferenceOp, type ReferenceTensor, roundToBfloat16 } from './reference-tensor.js';
 import { referenceTrainingOps } from './reference-training-ops.js';
 
 const referenceOf: Readonly<Record<OperationName, ReferenceOp>> = {
@@ -13,10 +13,13 @@ const referenceOf: Readonly<Record<OperationName, ReferenceOp>> = {
 /**
  * Runs a graph with the reference operations; `values` gives its inputs, parameters and the parts of its state by name.
  * Outputs by name.
+ *
+ * @param rounds - whether what is of type bfloat16 is rounded to it: what plain code in mixed precision computes
  */
 export function runReference(
   graph: Graph,
   values: Readonly<Record<string, ReferenceTensor>>,
+  { rounds = false } = {},
 ): Record<string, ReferenceTensor> {
   const known = new Map<Value, ReferenceTensor>();
   const set = (name: string, value: Value, tensor: ReferenceTensor | undefined) => {
@@ -38,11 +41,19 @@ export function runReference(
   for (const { spec, inputs, attributes, outputs, path } of graph.nodes) {
     const given = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, get(value)]));
     const results = referenceOf[spec.name as OperationName](given, attributes);
-    for (const [name, value] of Object.entries(outputs))
-      set(`${path}: ${spec.name} ${name}`, value, results[name]);
+    for (const [name, value] of Object.entries(outputs)) {
+      const result = results[name];
+      const isRounded = rounds && value.type.dataType === 'bfloat16';
+      set(`${path}: ${spec.name} ${name}`, value, isRounded ? result && rounded(result) : result);
+    }
   }
   return Object.fromEntries(graph.outputs.map(({ name, value }) => [name, get(value)]));
 }
+
+const rounded = ({ shape, data }: ReferenceTensor): ReferenceTensor => ({
+  shape,
+  data: data.map(roundToBfloat16),
+});
 
 function wholeOf(
   { type }: Value,

@@ -1,0 +1,76 @@
+import { expect } from 'chai';
+import type { Precision } from '../../lib/compile/passes/assign-precision.js';
+import { initialiser } from '../../lib/nn/initialise.js';
+import { chain, clipByGlobalNorm, movingAverage, sgd } from '../../lib/optim/index.js';
+import { type Device, openDevice } from '../../lib/runtime/device.js';
+import { TrainingProgram } from '../../lib/train/training-program.js';
+import { relativeError } from '../support/compare.js';
+import { emulatedNetwork } from '../support/emulated-network.js';
+import { expectOcrnetError } from '../support/expect-error.js';
+import { randomNumbers } from '../support/random.js';
+import { syntheticImage } from '../support/synthetic-weights.js';
+
+const size = { batch: 2, height: 33, width: 33 };
+const next = randomNumbers(3);
+const batch = {
+  image: syntheticImage(size.batch, size.height, size.width),
+  label: Uint8Array.from({ length: size.batch * size.height * size.width }, () =>
+    next() < 0.1 ? 255 : Math.floor(emulatedNetwork.classes * next()),
+  ),
+};
+
+describe('training on a CUDA device, emulated', () => {
+  let cpu: Device;
+  let cuda: Device;
+  before(async () => {
+    [cpu, cuda] = [await openDevice({ device: 'cpu' }), await openDevice({ device: 'cuda' })];
+  });
+  after(() => Promise.all([cpu, cuda].map((device) => device.dispose())));
+
+  /** A step, and what it changed. */
+  async function train(device: Device, precision: Precision) {
+    using program = await TrainingProgram.create(device, emulatedNetwork, {
+      ...size,
+      precision,
+      losses: { ignoreLabel: 255 },
+      optimiser: chain(clipByGlobalNorm(1), sgd(), movingAverage()),
+      groups: {},
+      initial: initialiser(1),
+    });
+    const blocks = async () =>
+      new Map(
+        await Promise.all(
+          program.state.blocks.map(async ({ name }) => [name, await program.state.read(name)] as const),
+        ),
+      );
+    const before = await blocks();
+    const { loss } = await program.step([batch], { learningRate: 0.1, step: 0 });
+    const changes = new Map(
+      [...(await blocks())].map(([name, after]) => [
+        name,
+        after.map((value, i) => value - (before.get(name)?.[i] as number)),
+      ]),
+    );
+    return { loss, changes };
+  }
+
+  it("does the CPU's step in float32", async () => {
+    const [expected, actual] = [await train(cpu, 'float32'), await train(cuda, 'float32')];
+    expect(relativeError([actual.loss], [expected.loss])).to.be.below(1e-5);
+    expect(actual.changes.size).to.equal(expected.changes.size);
+    // Batch norms of a few pixels magnify rounding.
+    for (const [name, change] of expected.changes)
+      expect(relativeError(actual.changes.get(name) as Float32Array, change), name).to.be.below(1e-3);
+  });
+
+  it('takes nearly the same step in bfloat16, always the same to the bit', async () => {
+    const expected = await train(cpu, 'float32');
+    const [first, second] = [await train(cuda, 'bfloat16'), await train(cuda, 'bfloat16')];
+    expect(relativeError([first.loss], [expected.loss])).to.be.within(1e-7, 1e-2);
+    expect(second).to.deep.equal(first);
+  });
+
+  it('is refused in bfloat16 by the CPU', async () => {
+    await expectOcrnetError(() => train(cpu, 'bfloat16'), 'UNSUPPORTED', 'cpu does not train in bfloat16');
+  });
+});
