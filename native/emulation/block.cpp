@@ -257,12 +257,12 @@ void Block::requireShared(const void* address, std::size_t bytes, std::size_t al
   }
 }
 
-void Block::copyAsynchronously(void* to, const void* from, std::size_t bytes) {
+void Block::copyAsynchronously(void* to, const void* from, std::size_t bytes, std::size_t given) {
   requireShared(to, bytes, bytes, "cp.async");
   if (reinterpret_cast<std::uintptr_t>(from) % bytes != 0) {
     fault("cp.async: its source is not a multiple of " + std::to_string(bytes));
   }
-  const PendingCopy copy{static_cast<std::byte*>(to), static_cast<const std::byte*>(from), bytes,
+  const PendingCopy copy{static_cast<std::byte*>(to), static_cast<const std::byte*>(from), bytes, given,
                          running_->group};
   const bool now = policy_.asynchrony == Asynchrony::earliest ||
                    (policy_.asynchrony == Asynchrony::random && random() % 2 == 0);
@@ -270,10 +270,8 @@ void Block::copyAsynchronously(void* to, const void* from, std::size_t bytes) {
 }
 
 void Block::land(const PendingCopy& copy) {
-  if (copy.from)
-    std::memcpy(copy.to, copy.from, copy.bytes);
-  else
-    std::memset(copy.to, 0, copy.bytes);
+  if (copy.given > 0) std::memcpy(copy.to, copy.from, copy.given);
+  std::memset(copy.to + copy.given, 0, copy.bytes - copy.given);
 }
 
 /// One of the running thread's copies, in any order.

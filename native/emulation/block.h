@@ -46,11 +46,11 @@ struct Meeting {
   std::array<void*, kWarpThreads> operands;
 };
 
-/// An asynchronous copy on its way; a null source fills with zeros.
+/// An asynchronous copy on its way, of `given` bytes and then zeros.
 struct PendingCopy {
   std::byte* to;
   const std::byte* from;
-  std::size_t bytes;
+  std::size_t bytes, given;
   std::uint64_t group;
 };
 
@@ -109,7 +109,8 @@ class Block {
     }
   }
 
-  void copyAsynchronously(void* to, const void* from, std::size_t bytes);
+  /// `given` bytes, and zeros up to `bytes`.
+  void copyAsynchronously(void* to, const void* from, std::size_t bytes, std::size_t given);
   void commitCopies();
   /// Until at most so many of the thread's last groups are on their way.
   void awaitCopies(std::uint64_t groups);

@@ -8,7 +8,9 @@ namespace {
 using namespace ocrnet;
 using namespace ocrnet::test;
 
-constexpr const cuda::conv::Algorithm* kAlgorithms[] = {&cuda::conv::direct};
+constexpr const cuda::conv::Algorithm* kAlgorithms[] = {&cuda::conv::direct, &cuda::conv::depthwise,
+                                                        &cuda::conv::implicitGemmLarge,
+                                                        &cuda::conv::implicitGemmSmall};
 const cuda::Op& kOp = kForcedOp<kAlgorithms, cuda::conv::describeConvolution, cuda::conv2dOp>;
 
 // (batch, height, width, channelsIn, channelsOut, kernel, stride, padding, dilation, groups)
@@ -127,7 +129,8 @@ void cases(const Configuration& configuration) {
         randomOperands(configuration.type, toFloat32 ? DataType::float32 : configuration.type, c);
     const SumsReference expected = reference(c, variant, operands);
     byEachAlgorithm(configuration, std::size(kAlgorithms), c, [&] {
-      expected.requireNear(run(configuration, c, variant, operands), forcedTolerance(configuration));
+      const Values y = run(configuration, c, variant, operands);
+      expected.requireNear(y, forcedTolerance(configuration));
     });
   }
 }
@@ -141,7 +144,8 @@ void epilogues(const Configuration& configuration) {
         const Variant variant{.activation = activation, .bias = bias, .residual = residual};
         const SumsReference expected = reference(c, variant, operands);
         byEachAlgorithm(configuration, std::size(kAlgorithms), c, [&] {
-          expected.requireNear(run(configuration, c, variant, operands), forcedTolerance(configuration));
+          const Values y = run(configuration, c, variant, operands);
+          expected.requireNear(y, forcedTolerance(configuration));
         });
       }
     }
@@ -156,7 +160,8 @@ void notANumber(const Configuration& configuration) {
   const Variant variant{.activation = Activation::relu, .bias = true};
   const SumsReference expected = reference(c, variant, operands);
   byEachAlgorithm(configuration, std::size(kAlgorithms), c, [&] {
-    expected.requireNear(run(configuration, c, variant, operands), forcedTolerance(configuration));
+    const Values y = run(configuration, c, variant, operands);
+    expected.requireNear(y, forcedTolerance(configuration));
   });
 }
 

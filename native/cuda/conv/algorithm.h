@@ -24,8 +24,13 @@ struct Algorithm {
                                            const Device& device, Parameters& parameters);
 };
 
-extern const Algorithm direct;  // a thread for each result: any problem
+extern const Algorithm direct;                                // a thread for each result: any problem
+extern const Algorithm depthwise;                             // a filter for each channel
+extern const Algorithm implicitGemmLarge, implicitGemmSmall;  // all but large strides and small groups
+
+// conv2dFilterGradient
 extern const Algorithm directFilterGradient;
+extern const Algorithm filterGradientGemmLarge, filterGradientGemmSmall;  // all but small groups
 
 /// The algorithms of one operation: a step's `algorithm` is an index. Where times are equal the first is
 /// taken.

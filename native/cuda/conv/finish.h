@@ -31,16 +31,18 @@ inline Finish finishOf(const Problem& problem, const StepMemory& memory) {
 template <int count, class T>
 __device__ __forceinline__ void finishAs(const Finish& f, std::int64_t pixel, int channel,
                                          float (&sum)[count]) {
-  float residual[count];
+  if (f.bias) {
+#pragma unroll
+    for (int k = 0; k < count; ++k) sum[k] += f.bias[channel + k];
+  }
   if (f.residual.data) {
+    float residual[count];
     loadPack<count>(f.residual.as<T>() + pixel * f.residual.stride + channel, residual);
+#pragma unroll
+    for (int k = 0; k < count; ++k) sum[k] += residual[k];
   }
 #pragma unroll
-  for (int k = 0; k < count; ++k) {
-    if (f.bias) sum[k] += f.bias[channel + k];
-    if (f.residual.data) sum[k] += residual[k];
-    sum[k] = activated(sum[k], f.epilogue);
-  }
+  for (int k = 0; k < count; ++k) sum[k] = activated(sum[k], f.epilogue);
   storePack<count>(static_cast<T*>(f.result.data) + pixel * f.result.stride + channel, sum);
 }
 

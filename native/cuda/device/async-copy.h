@@ -6,28 +6,33 @@
 
 namespace ocrnet::cuda {
 
-/// 16 bytes, or zeros where `there` is false; `from` must be a valid address all the same.
-__device__ __forceinline__ void copyAsync16(void* to, const void* from, bool there) {
+/// `size` bytes (4, 8 or 16) of which the first `given` are read and the others are zeros. `from` must be
+/// aligned to `size`, and valid even where nothing is given.
+template <int size>
+__device__ __forceinline__ void copyAsync(void* to, const void* from, int given) {
 #ifdef OCRNET_EMULATION
-  emulation::Block::current().copyAsynchronously(to, there ? from : nullptr, 16);
+  emulation::Block::current().copyAsynchronously(to, from, size, given);
 #else
   const auto address = static_cast<unsigned>(__cvta_generic_to_shared(to));
-  const int bytes = there ? 16 : 0;
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from), "r"(bytes)
-               : "memory");
+  if constexpr (size == 16) {  // not by way of the first-level cache
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from), "r"(given)
+                 : "memory");
+  } else {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(address), "l"(from), "n"(size),
+                 "r"(given)
+                 : "memory");
+  }
 #endif
+}
+
+/// 16 bytes, or zeros where `there` is false; `from` must be a valid address all the same.
+__device__ __forceinline__ void copyAsync16(void* to, const void* from, bool there) {
+  copyAsync<16>(to, from, there ? 16 : 0);
 }
 
 /// 4 bytes, the same.
 __device__ __forceinline__ void copyAsync4(void* to, const void* from, bool there) {
-#ifdef OCRNET_EMULATION
-  emulation::Block::current().copyAsynchronously(to, there ? from : nullptr, 4);
-#else
-  const auto address = static_cast<unsigned>(__cvta_generic_to_shared(to));
-  const int bytes = there ? 4 : 0;
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(address), "l"(from), "r"(bytes)
-               : "memory");
-#endif
+  copyAsync<4>(to, from, there ? 4 : 0);
 }
 
 /// Ends a group.

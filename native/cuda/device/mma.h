@@ -1,118 +1,91 @@
 #pragma once
 
-// Products of small matrices that the lanes of a warp hold in fragments (mma.sync), and how fragments are
-// fetched from shared memory (ldmatrix). Lane 4 g + t of an m × n matrix of sums (16 × 8) holds row g,
-// columns 2 t and 2 t + 1, then the same of row g + 8.
+// Matrix products on tensor cores, by warps, and how their operands come out of shared memory.
+//
+// With g = lane / 4 and t = lane % 4, a lane's registers hold of A (16 rows): rows g (registers 0, 2) and g +
+// 8 (1, 3); of B (8 columns): column g; of C: (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1). A register
+// of bfloat16 is two neighbours in depth, 2t and 2t + 1 (A's 2 and 3 and B's 1: 8 further); one of tf32 is
+// one, t (4 further).
 
 #include <cuda_runtime.h>
 
 #include <cstdint>
 
-#include "core/bfloat16.h"
+#ifdef OCRNET_EMULATION
+#include "emulation/matrix.h"
+#endif
 
 namespace ocrnet::cuda {
 
+/// Four matrices of 8 rows of 16 bytes in shared memory: lane i gives the address of row i % 8 of matrix i /
+/// 8, and gets of each matrix the four bytes t of row g.
+__device__ __forceinline__ void loadMatrices(std::uint32_t (&registers)[4], const void* row) {
 #ifdef OCRNET_EMULATION
-
-namespace emulated {
-
-/// Each lane gets of each of four 8 × 8 matrices of 16-bit elements the pair at row g, columns 2 t and 2 t +
-/// 1, or transposed. Lane 8 j + r gives the address of row r of matrix j.
-inline void loadMatrices(std::uint32_t (&fragments)[4], const void* row, bool transposed) {
-  struct Operand {
-    const std::uint16_t* row;
-    std::uint32_t* fragments;
-  } operand{static_cast<const std::uint16_t*>(row), fragments};
-  emulation::Block& block = emulation::Block::current();
-  block.requireShared(row, 16, 16, "ldmatrix");
-  block.warp(0xffffffff, &operand, "ldmatrix", [transposed](void** operands) {
-    const auto of = [&](int lane) { return static_cast<Operand*>(operands[lane]); };
-    for (int lane = 0; lane < 32; ++lane) {
-      const int g = lane / 4, t = lane % 4;
-      for (int j = 0; j < 4; ++j) {
-        const auto at = [&](int r, int c) { return std::uint32_t{of(8 * j + r)->row[c]}; };
-        const std::uint32_t low = transposed ? at(2 * t, g) : at(g, 2 * t);
-        const std::uint32_t high = transposed ? at(2 * t + 1, g) : at(g, 2 * t + 1);
-        of(lane)->fragments[j] = low | high << 16;
-      }
-    }
-  });
-}
-
-inline void multiplyAdd(float (&sums)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
-  struct Operand {
-    float* sums;
-    const std::uint32_t *a, *b;
-  } operand{sums, a, b};
-  emulation::Block::current().warp(0xffffffff, &operand, "mma.sync", [](void** operands) {
-    const auto element = [](const std::uint32_t* fragments, int fragment, int half) {
-      return toFloat(BFloat16{static_cast<std::uint16_t>(fragments[fragment] >> 16 * half)});
-    };
-    const auto of = [&](int lane) { return static_cast<Operand*>(operands[lane]); };
-    float left[16][16], right[16][8];  // (m, k), (k, n)
-    for (int lane = 0; lane < 32; ++lane) {
-      const int g = lane / 4, t = lane % 4;
-      for (int half = 0; half < 2; ++half) {
-        for (int i = 0; i < 4; ++i) {
-          left[g + i % 2 * 8][2 * t + half + i / 2 * 8] = element(of(lane)->a, i, half);
-        }
-        for (int i = 0; i < 2; ++i) right[2 * t + half + i * 8][g] = element(of(lane)->b, i, half);
-      }
-    }
-    for (int lane = 0; lane < 32; ++lane) {
-      const int g = lane / 4, t = lane % 4;
-      for (int i = 0; i < 4; ++i) {
-        float sum = 0;
-        for (int k = 0; k < 16; ++k) sum += left[g + i / 2 * 8][k] * right[k][2 * t + i % 2];
-        of(lane)->sums[i] += sum;
-      }
-    }
-  });
-}
-
-}  // namespace emulated
-
-#endif
-
-/// Four 8 × 8 matrices of bfloat16 from shared memory: lane 8 j + r gives the address, a multiple of 16, of
-/// row r of matrix j; lane 4 g + t gets columns 2 t and 2 t + 1 of row g of each.
-__device__ __forceinline__ void loadMatrices(std::uint32_t (&fragments)[4], const BFloat16* row) {
-#ifdef OCRNET_EMULATION
-  emulated::loadMatrices(fragments, row, false);
+  emulation::loadMatrices(registers, row, false);
 #else
   const auto address = static_cast<unsigned>(__cvta_generic_to_shared(row));
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(fragments[0]), "=r"(fragments[1]), "=r"(fragments[2]), "=r"(fragments[3])
+               : "=r"(registers[0]), "=r"(registers[1]), "=r"(registers[2]), "=r"(registers[3])
                : "r"(address)
                : "memory");
 #endif
 }
 
-/// The same of the matrices' transposes: lane 4 g + t gets rows 2 t and 2 t + 1 of column g of each.
-__device__ __forceinline__ void loadTransposedMatrices(std::uint32_t (&fragments)[4], const BFloat16* row) {
+/// The same of the matrices of 8 × 8 bfloat16 transposed.
+__device__ __forceinline__ void loadTransposedMatrices(std::uint32_t (&registers)[4], const void* row) {
 #ifdef OCRNET_EMULATION
-  emulated::loadMatrices(fragments, row, true);
+  emulation::loadMatrices(registers, row, true);
 #else
   const auto address = static_cast<unsigned>(__cvta_generic_to_shared(row));
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(fragments[0]), "=r"(fragments[1]), "=r"(fragments[2]), "=r"(fragments[3])
+               : "=r"(registers[0]), "=r"(registers[1]), "=r"(registers[2]), "=r"(registers[3])
                : "r"(address)
                : "memory");
 #endif
 }
 
-/// sums (16 × 8) += a (16 × 16) · b (16 × 8) in bfloat16. a: rows g and g + 8 at columns 2 t and 2 t + 1,
-/// then both at columns 2 t + 8 and 2 t + 9. b: column g at rows 2 t and 2 t + 1, then 2 t + 8 and 2 t + 9.
-__device__ __forceinline__ void multiplyAdd(float (&sums)[4], const std::uint32_t (&a)[4],
+/// C (16 × 8) += A (16 × 16) · B (16 × 8), of bfloat16.
+__device__ __forceinline__ void multiplyAdd(float (&c)[4], const std::uint32_t (&a)[4],
                                             const std::uint32_t (&b)[2]) {
 #ifdef OCRNET_EMULATION
-  emulated::multiplyAdd(sums, a, b);
+  emulation::multiplyAdd(c, a, b);
 #else
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
-      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#endif
+}
+
+/// C (16 × 8) += A (16 × 8) · B (8 × 8), of tf32. What was not rounded is cut off.
+__device__ __forceinline__ void multiplyAddTf32(float (&c)[4], const std::uint32_t (&a)[4],
+                                                const std::uint32_t (&b)[2]) {
+#ifdef OCRNET_EMULATION
+  emulation::multiplyAddTf32(c, a, b);
+#else
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#endif
+}
+
+/// To the nearest number of ten bits of fraction, ties away from zero; NaN stays one. Here and on the host.
+constexpr std::uint32_t roundedToTf32(std::uint32_t bits) {
+  const bool finite = (bits & 0x7f800000) != 0x7f800000;
+  return finite ? (bits + 0x1000) & 0xffffe000 : (bits & 0x7fffff) != 0 ? 0x7fffffff : bits;
+}
+
+/// The same in one instruction.
+__device__ __forceinline__ std::uint32_t roundToTf32(std::uint32_t bits) {
+#ifdef OCRNET_EMULATION
+  return roundedToTf32(bits);
+#else
+  std::uint32_t rounded;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(__uint_as_float(bits)));
+  return rounded;
 #endif
 }
 

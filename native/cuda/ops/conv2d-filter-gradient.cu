@@ -6,6 +6,8 @@ namespace {
 
 constexpr const conv::Algorithm* kAlgorithms[] = {
     &conv::directFilterGradient,
+    &conv::filterGradientGemmLarge,
+    &conv::filterGradientGemmSmall,
 };
 
 Choice choose(const StepDescription& step, const Device& device) {

@@ -6,6 +6,9 @@ namespace {
 
 constexpr const conv::Algorithm* kAlgorithms[] = {
     &conv::direct,
+    &conv::depthwise,
+    &conv::implicitGemmLarge,
+    &conv::implicitGemmSmall,
 };
 
 Choice choose(const StepDescription& step, const Device& device) {

@@ -1,0 +1,7 @@
+#include "cuda/conv/filter-gradient-gemm-launch.h"
+
+namespace ocrnet::cuda::conv {
+
+template void launchFilterGradientGemm<Tf32Products>(const FilterGradientGemm&, bool, int, int, cudaStream_t);
+
+}  // namespace ocrnet::cuda::conv

@@ -1,0 +1,177 @@
+#pragma once
+
+// The filter's gradient as a product of matrices: its rows are dy's channels, its columns the channels of all
+// taps of x, its depth the pixels of dy. Both operands have the pixels of a step as rows, dy's as they are
+// and x's moved by the column's tap. Pixels are shared out over blocks, whose sums are added in order.
+
+#include "core/integers.h"
+#include "cuda/conv/copy-unit.h"
+#include "cuda/conv/problem.h"
+#include "cuda/conv/products.h"
+#include "cuda/device/async-copy.h"
+#include "cuda/device/shared.h"
+#include "cuda/launch.h"
+
+namespace ocrnet::cuda::conv {
+
+struct FilterGradientGemm {
+  Source x, dy;
+  float* sums;  // (parts, groups, outputs, taps, inputs)
+  Axis vertical, horizontal;
+  int inputs, paddedInputs, outputs;  // of a group; as the product's columns have them; of a group
+  int groups, pixels, pixelsOfPart;
+};
+
+/// A pixel of dy that moves on.
+class PixelCursor {
+ public:
+  __device__ PixelCursor(const Axis& vertical, const Axis& horizontal, int pixel, int step)
+      : rows_(vertical.results), columns_(horizontal.results), pixel_(pixel), step_(step) {
+    split(pixel, image_, row_, column_);
+    split(step, imageStep_, rowStep_, columnStep_);
+  }
+
+  __device__ __forceinline__ void advance() {
+    pixel_ += step_;
+    column_ += columnStep_;
+    row_ += rowStep_;
+    image_ += imageStep_;
+    if (column_ >= columns_) column_ -= columns_, ++row_;
+    if (row_ >= rows_) row_ -= rows_, ++image_;
+  }
+  __device__ int pixel() const { return pixel_; }
+  __device__ int image() const { return image_; }
+  __device__ int row() const { return row_; }
+  __device__ int column() const { return column_; }
+
+ private:
+  __device__ void split(int pixels, int& image, int& row, int& column) const {
+    column = pixels % columns_;
+    row = pixels / columns_ % rows_;
+    image = pixels / columns_ / rows_;
+  }
+
+  int rows_, columns_, pixel_, step_;
+  int image_, row_, column_, imageStep_, rowStep_, columnStep_;
+};
+
+/// Where a thread's copies into a wide operand of `width` elements go: always the same columns, rows in turn.
+template <class T, class Tile, int width, int unit>
+struct WideCopies {
+  static constexpr int kElements = unit / static_cast<int>(sizeof(T)), kUnits = width / kElements;
+  static constexpr int kRowsAtOnce = Tile::threads / kUnits;
+  static constexpr int kTimes = kStepDepth<T> / kRowsAtOnce;
+  static_assert(kTimes * kRowsAtOnce == kStepDepth<T>, "a step is whole copies of all threads");
+
+  int firstRow = static_cast<int>(threadIdx.x) / kUnits;
+  int byte = static_cast<int>(threadIdx.x) % kUnits * unit;
+
+  __device__ int firstElement() const { return byte / static_cast<int>(sizeof(T)); }
+  __device__ __forceinline__ std::byte* place(std::byte* operand, int time) const {
+    const int row = firstRow + time * kRowsAtOnce;
+    return operand + widePlace<T, width>(row, byte / kChunkBytes) + byte % kChunkBytes;
+  }
+};
+
+template <class Products, class Tile, int unit, Mistake mistake = Mistake::none>
+__global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce)
+    filterGradientGemmKernel(FilterGradientGemm f) {
+  using T = typename Products::Element;
+  using DyCopies = WideCopies<T, Tile, Tile::rows, unit>;
+  using XCopies = WideCopies<T, Tile, Tile::columns, unit>;
+  constexpr int kElementBytes = sizeof(T);
+  auto& memory = sharedMemory<TileMemory<Tile>>();
+  const int group = static_cast<int>(blockIdx.y), taps = f.vertical.taps * f.horizontal.taps;
+  const int tilesAcross = divideUp(taps * f.paddedInputs, Tile::columns), tile = static_cast<int>(blockIdx.x);
+  const int firstRow = tile / tilesAcross * Tile::rows, firstColumn = tile % tilesAcross * Tile::columns;
+  const int firstPixel = static_cast<int>(blockIdx.z) * f.pixelsOfPart;
+  const int end = min(firstPixel + f.pixelsOfPart, f.pixels + (mistake == Mistake::boundOfRows));
+  const int steps = end > firstPixel ? divideUp(end - firstPixel, kStepDepth<T>) : 0;
+
+  const DyCopies toDy;
+  const int output = firstRow + toDy.firstElement();
+  const int outputs = min(max(f.outputs - output, 0), DyCopies::kElements);
+  const T* const dy = f.dy.as<T>() + static_cast<std::int64_t>(group) * f.outputs + output;
+  int dyPixel = firstPixel + toDy.firstRow;
+
+  const XCopies toX;
+  const int column = firstColumn + toX.firstElement();
+  const int tap = column / f.paddedInputs, input = column % f.paddedInputs;
+  const int inputs = tap < taps ? min(max(f.inputs - input, 0), XCopies::kElements) : 0;
+  const int down = tap / f.horizontal.taps * f.vertical.step + f.vertical.offset;
+  const int right = tap % f.horizontal.taps * f.horizontal.step + f.horizontal.offset;
+  const T* const x = f.x.as<T>() + static_cast<std::int64_t>(group) * f.inputs + input;
+  PixelCursor cursor(f.vertical, f.horizontal, firstPixel + toX.firstRow, XCopies::kRowsAtOnce);
+
+  Steps<Tile>& stages = memory.steps;
+  const auto copyStep = [&](int step) {
+    if (step < steps) {
+      std::byte* const a = stages.a[step % kStages];
+#pragma unroll
+      for (int time = 0; time < DyCopies::kTimes; ++time) {
+        const bool there = outputs > 0 && dyPixel < end;
+        const T* const from = there ? dy + dyPixel * f.dy.stride : f.dy.as<T>();
+        copyUnit<unit>(toDy.place(a, time), from, there ? outputs * kElementBytes : 0);
+        dyPixel += DyCopies::kRowsAtOnce;
+      }
+      std::byte* const b = stages.b[step % kStages];
+#pragma unroll
+      for (int time = 0; time < XCopies::kTimes; ++time) {
+        const int y = cursor.row() * f.vertical.multiplier + down;
+        const int left = cursor.column() * f.horizontal.multiplier + right;
+        const bool there = inputs > 0 && cursor.pixel() < end && inside(y, f.vertical.sources) &&
+                           inside(left, f.horizontal.sources);
+        const int source = (cursor.image() * f.vertical.sources + y) * f.horizontal.sources + left;
+        const T* const from = there ? x + source * f.x.stride : f.x.as<T>();
+        copyUnit<unit>(toX.place(b, time), from, there ? inputs * kElementBytes : 0);
+        cursor.advance();
+      }
+    }
+    commitCopies();
+  };
+  constexpr int kAhead = kStages - (mistake == Mistake::earlyReuse ? 0 : 1);
+  typename Products::template Sums<Tile> sums;
+  for (int step = 0; step < kAhead; ++step) copyStep(step);
+  for (int step = 0; step < steps; ++step) {
+    awaitCopies<kAhead - (mistake == Mistake::lateWait ? 0 : 1)>();
+    // All threads' copies of this step have landed, and nobody reads the step whose place the next ones take.
+    if constexpr (mistake != Mistake::missingBarrier) __syncthreads();
+    copyStep(step + kAhead);
+    sums.addWide(stages.a[step % kStages], stages.b[step % kStages]);
+  }
+  awaitCopies<0>();
+
+  const std::int64_t elements = static_cast<std::int64_t>(f.groups) * f.outputs * taps * f.inputs;
+  float* const result =
+      f.sums + blockIdx.z * elements + static_cast<std::int64_t>(group) * f.outputs * taps * f.inputs;
+  for (int first = 0; first < Tile::rows; first += kStagedRows) {
+    __syncthreads();
+    sums.stageWide(first, memory.sums);
+    __syncthreads();
+    for (int i = static_cast<int>(threadIdx.x); i < kStagedRows * Tile::columns; i += Tile::threads) {
+      const int row = i / Tile::columns, n = firstColumn + i % Tile::columns;
+      const int resultRow = firstRow + first + row, resultTap = n / f.paddedInputs,
+                channel = n % f.paddedInputs;
+      const bool there = resultRow < f.outputs + (mistake == Mistake::boundOfColumns) && resultTap < taps &&
+                         channel < f.inputs;
+      if (!there) continue;
+      result[(static_cast<std::int64_t>(resultRow) * taps + resultTap) * f.inputs + channel] =
+          memory.sums.rows[row][i % Tile::columns];
+    }
+  }
+}
+
+/// Starts a kernel that copies units of 16, 4 or (bfloat16) 2 bytes.
+using LaunchFilterGradientGemm = void (*)(const FilterGradientGemm&, bool large, int unit, int parts,
+                                          cudaStream_t);
+
+/// Of large tiles there are kernels for units of 16 bytes alone, and those of small ones take the others.
+template <class Products>
+void launchFilterGradientGemm(const FilterGradientGemm& gemm, bool large, int unit, int parts,
+                              cudaStream_t stream);
+
+/// A step that launches, and then adds the parts.
+std::unique_ptr<PreparedStep> prepareFilterGradientGemm(const Problem& problem, const Device& device,
+                                                        bool large, LaunchFilterGradientGemm launch);
+
+}  // namespace ocrnet::cuda::conv

@@ -1,0 +1,137 @@
+// Whether the tests would notice a mistake in the matrix products of convolutions: kernels with one planted
+// (a barrier left out, memory used again too early, a bound off by one) must fail under at least one schedule
+// of the emulation, and the same kernels without a mistake under none.
+
+#include <cstdio>
+
+#ifndef OCRNET_EMULATION
+int main() { std::printf("mistakes are planted in the emulation alone\n"); }
+#else
+
+#include "cuda-convolution.h"
+#include "cuda/conv/filter-gradient-gemm-launch.h"
+#include "cuda/conv/implicit-gemm-launch.h"
+
+namespace {
+
+using namespace ocrnet;
+using namespace ocrnet::test;
+using cuda::conv::BFloat16Products, cuda::conv::Float32Products, cuda::conv::SmallTile;
+using cuda::conv::Mistake;
+
+/// Some steps of depth, and tiles with room for a row and a column too many.
+const ConvolutionCase kCase{1, 9, 11, 40, 24, 3, 1, 1, 1, 1};
+
+template <Mistake mistake>
+const cuda::Op kConvolution{
+    .choose = [](const StepDescription& step, const cuda::Device& device) -> Choice {
+      const cuda::conv::Problem problem = cuda::conv::describeConvolution(step);
+      return {0, "mistaken", cuda::conv::implicitGemmSmall.estimate(problem, device).scratchBytes};
+    },
+    .prepare =
+        [](const StepDescription& step, const cuda::Device& device, cuda::Parameters& parameters) {
+          const cuda::conv::Problem problem = cuda::conv::describeConvolution(step);
+          const cuda::conv::LaunchImplicitGemm launches[] = {
+              [](const cuda::conv::ImplicitGemm& gemm, bool, int, cudaStream_t stream) {
+                cuda::conv::launchTiles<Float32Products, SmallTile, 4, mistake>(gemm, stream);
+              },
+              [](const cuda::conv::ImplicitGemm& gemm, bool, int, cudaStream_t stream) {
+                cuda::conv::launchTiles<BFloat16Products, SmallTile, 16, mistake>(gemm, stream);
+              }};
+          return cuda::conv::prepareImplicitGemm(problem, step, device, parameters, false,
+                                                 launches[problem.sourceType == DataType::bfloat16]);
+        }};
+
+template <Mistake mistake>
+const cuda::Op kFilterGradient{
+    .choose = [](const StepDescription& step, const cuda::Device& device) -> Choice {
+      const cuda::conv::Problem problem = cuda::conv::describeFilterGradient(step);
+      return {0, "mistaken", cuda::conv::filterGradientGemmSmall.estimate(problem, device).scratchBytes};
+    },
+    .prepare =
+        [](const StepDescription& step, const cuda::Device& device, cuda::Parameters&) {
+          const cuda::conv::Problem problem = cuda::conv::describeFilterGradient(step);
+          const cuda::conv::LaunchFilterGradientGemm launches[] = {
+              [](const cuda::conv::FilterGradientGemm& gemm, bool, int, int parts, cudaStream_t stream) {
+                cuda::conv::launchTiles<Float32Products, SmallTile, 4, mistake>(gemm, parts, stream);
+              },
+              [](const cuda::conv::FilterGradientGemm& gemm, bool, int, int parts, cudaStream_t stream) {
+                cuda::conv::launchTiles<BFloat16Products, SmallTile, 16, mistake>(gemm, parts, stream);
+              }};
+          return cuda::conv::prepareFilterGradientGemm(problem, device, false,
+                                                       launches[problem.sourceType == DataType::bfloat16]);
+        }};
+
+/// Throws where something is wrong.
+void convolve(const cuda::Op& op, const Configuration& configuration) {
+  const DataType type = configuration.type;
+  const Values x = randomValues(type, kCase.x()), filter = randomValues(DataType::float32, kCase.filter());
+  SumsReference expected(kCase.y());
+  eachProduct(kCase,
+              [&](std::int64_t i, std::int64_t w, std::int64_t j) { expected.add(j, x[i] * filter[w]); });
+  OpRunner runner(Opcode::conv2d, Conv2dAttributes{1, 1, 1, 1, Activation::none, 0, OutputType::same});
+  runner.onCuda(op).input(type, kCase.x(), x).input(DataType::float32, kCase.filter(), filter);
+  runner.absentInput().absentInput().output(type, kCase.y(), 8);
+  expected.requireNear(runner.run(configuration).front(), configuration.tolerance());
+}
+
+void differentiate(const cuda::Op& op, const Configuration& configuration) {
+  const DataType type = configuration.type;
+  const Values x = randomValues(type, kCase.x()), dy = randomValues(type, kCase.y());
+  SumsReference expected(kCase.filter());
+  eachProduct(kCase, [&](std::int64_t i, std::int64_t w, std::int64_t j) { expected.add(w, x[i] * dy[j]); });
+  OpRunner runner(Opcode::conv2dFilterGradient, Conv2dFilterGradientAttributes{1, 1, 1, 1, 3, 3});
+  runner.onCuda(op).input(type, kCase.x(), x).input(type, kCase.y(), dy);
+  runner.output(DataType::float32, kCase.filter());
+  expected.requireNear(runner.run(configuration).front(), configuration.tolerance());
+}
+
+using Run = void (*)(const cuda::Op&, const Configuration&);
+
+/// Of the three schedules, those under which `run` fails.
+int failingSchedules(Run run, const cuda::Op& op, DataType type) {
+  int failing = 0;
+  for (const Schedule schedule : {Schedule::ordinary, Schedule::reversed, Schedule::random}) {
+    try {
+      run(op, {Processor::cuda, cpu::bestIsa(), 1, schedule, type, 0});
+    } catch (const std::exception&) {
+      ++failing;
+    }
+  }
+  return failing;
+}
+
+int wrong = 0;
+
+template <Mistake mistake>
+void check(const char* name) {
+  struct Kernel {
+    const char* name;
+    Run run;
+    const cuda::Op& op;
+  };
+  for (const auto& [kernel, run, op] : {Kernel{"convolution", convolve, kConvolution<mistake>},
+                                        Kernel{"filter gradient", differentiate, kFilterGradient<mistake>}}) {
+    for (const DataType type : {DataType::float32, DataType::bfloat16}) {
+      const int failing = failingSchedules(run, op, type);
+      if ((failing > 0) == (mistake != Mistake::none)) continue;
+      std::printf("%s, %s, %s: %d schedules fail\n", kernel, name,
+                  type == DataType::float32 ? "float32" : "bfloat16", failing);
+      ++wrong;
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  check<Mistake::none>("no mistake");
+  check<Mistake::missingBarrier>("a missing barrier");
+  check<Mistake::earlyReuse>("memory used again too early");
+  check<Mistake::lateWait>("a wait for too few copies");
+  check<Mistake::boundOfRows>("a row too many");
+  check<Mistake::boundOfColumns>("a column too many");
+  std::printf("planted mistakes: %d wrong\n", wrong);
+  return wrong == 0 ? 0 : 1;
+}
+#endif
