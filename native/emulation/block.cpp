@@ -26,7 +26,9 @@ namespace {
 
 constexpr std::size_t kStackBytes = 128 * 1024, kPageBytes = 4096, kSharedAlignment = 128;
 constexpr std::size_t kSharedRegionBytes = roundUp(kMostSharedBytes, kPageBytes);
-constexpr int kPoison = 0xff;  // floats of it are NaN
+constexpr std::size_t kSharedFrontBytes = kPageBytes, kSharedEdgeBytes = 256;  // the edge is watched
+constexpr std::size_t kGuardBytes = 1 << 20;  // behind it: a wrong index may be far off
+constexpr int kPoison = 0xff;                 // floats of it are NaN
 
 thread_local Block* currentBlock = nullptr;
 
@@ -59,13 +61,13 @@ void setPolicy(const Policy& policy) {
 
 Block::Block() {
   stacks_ = mapMemory(kStackBytes * kMostThreads);
-  sharedRegion_ = mapMemory(kSharedRegionBytes + kPageBytes);
-  mprotect(sharedRegion_ + kSharedRegionBytes, kPageBytes, PROT_NONE);
+  sharedRegion_ = mapMemory(kSharedFrontBytes + kSharedRegionBytes + kGuardBytes);
+  mprotect(sharedEnd(), kGuardBytes, PROT_NONE);
 }
 
 Block::~Block() {
   munmap(stacks_, kStackBytes * kMostThreads);
-  munmap(sharedRegion_, kSharedRegionBytes + kPageBytes);
+  munmap(sharedRegion_, kSharedFrontBytes + kSharedRegionBytes + kGuardBytes);
 }
 
 Block& Block::current() { return *currentBlock; }
@@ -92,24 +94,28 @@ std::string Block::run(const Launch& launch, uint3 index) {
   resume(scheduler_, *next());
   currentBlock = nullptr;
   abandoned_ = !fault_.empty();
-  if (!abandoned_) requireSharedTailIntact();
+  if (!abandoned_) requireSharedEdgesIntact();
   return fault_;
 }
 
 void Block::prepareShared() {
-  shared_ = sharedRegion_ + kSharedRegionBytes - roundUp(launch_->sharedBytes, kSharedAlignment);
-  std::memset(shared_, kPoison, sharedRegion_ + kSharedRegionBytes - shared_);
+  shared_ = sharedRegion_ + kSharedFrontBytes + kSharedRegionBytes -
+            roundUp(launch_->sharedBytes, kSharedAlignment);
+  std::byte* const front = shared_ - kSharedEdgeBytes;
+  std::memset(front, kPoison, sharedEnd() - front);
 }
 
-/// Between the end of the kernel's shared memory and the page that nobody may touch.
-void Block::requireSharedTailIntact() {
-  const std::byte* const end = sharedRegion_ + kSharedRegionBytes;
-  for (const std::byte* p = shared_ + launch_->sharedBytes; p < end; ++p) {
-    if (*p == std::byte{kPoison}) continue;
-    fault_ = std::string(launch_->kernel) + ", block " + describe(index_) +
-             ": wrote behind its shared memory of " + std::to_string(launch_->sharedBytes) + " bytes";
-    return;
-  }
+std::byte* Block::sharedEnd() const { return sharedRegion_ + kSharedFrontBytes + kSharedRegionBytes; }
+
+/// In front of the kernel's shared memory, and between its end and the pages that nobody may touch.
+void Block::requireSharedEdgesIntact() {
+  const auto require = [&](const std::byte* first, const std::byte* end, const char* where) {
+    if (std::all_of(first, end, [](std::byte b) { return b == std::byte{kPoison}; })) return;
+    fault_ = std::string(launch_->kernel) + ", block " + describe(index_) + ": wrote " + where +
+             " its shared memory of " + std::to_string(launch_->sharedBytes) + " bytes";
+  };
+  require(shared_ - kSharedEdgeBytes, shared_, "in front of");
+  require(shared_ + launch_->sharedBytes, sharedEnd(), "behind");
 }
 
 void Block::prepareThreads() {
@@ -148,17 +154,37 @@ void Block::endThread() {
   switchContext(thread.context, scheduler_);
 }
 
-void Block::fault(const std::string& rule) {
+void Block::fault(std::string rule) {
   fault_ = std::string(launch_->kernel) + ", block " + describe(index_) + ", thread " +
            describe(running_->index) + ": " + rule;
+  rule = std::string();  // what this stack holds, nobody frees
   // The other threads are left where they are: kernels own nothing that would have to be freed.
   Context abandoned;
   switchContext(abandoned, scheduler_);
   __builtin_unreachable();
 }
 
-void Block::synchronise() {
+/// With what the first thread of each warp does.
+void Block::faultOfWaiting(std::string rule) {
+  for (unsigned i = 0; i < count_; i += kWarpThreads) {
+    const Thread& thread = threads_[i];
+    rule += i == 0 ? ": thread " : ", thread ";
+    rule += std::to_string(i);
+    rule += thread.ended ? " has ended" : " in ";
+    if (!thread.ended) rule += thread.place;
+  }
+  fault(std::move(rule));
+}
+
+void Block::synchronise(const std::source_location& place) {
   if (alive_ < count_) fault("waits in __syncthreads for threads that have ended");
+  if (barrier_.arrived == 0) {
+    barrierPlace_ = place;
+  } else if (barrierPlace_.line() != place.line() || barrierPlace_.column() != place.column() ||
+             std::strcmp(barrierPlace_.file_name(), place.file_name()) != 0) {
+    fault("waits in __syncthreads of line " + std::to_string(place.line()) +
+          " while others wait in that of line " + std::to_string(barrierPlace_.line()));
+  }
   barrier_.expected = count_;
   if (++barrier_.arrived == barrier_.expected) {
     complete(barrier_);
@@ -198,7 +224,7 @@ void Block::await(Meeting& meeting, const char* place) {
 void Block::yield() {
   Thread& thread = *running_;
   Thread* const other = next();
-  if (!other) fault("waits in " + std::string(thread.place) + " and so does every other: " + whereStuck());
+  if (!other) faultOfWaiting(std::string("waits in ") + thread.place + " and so does every other");
   if (other != &thread) resume(thread.context, *other);
   thread.awaited = nullptr;
 }
@@ -220,19 +246,9 @@ Thread* Block::next() {
   }
   if (!running_ || running_->ended) {
     // Nobody is left to say so but the thread that just ended.
-    fault("ended, and the others wait for each other: " + whereStuck());
+    faultOfWaiting("ended, and the others wait for each other");
   }
   return nullptr;
-}
-
-std::string Block::whereStuck() const {
-  std::string text;
-  for (unsigned i = 0; i < count_; i += kWarpThreads) {
-    const Thread& thread = threads_[i];
-    text += (i == 0 ? "thread " : ", thread ") + std::to_string(i) + " " +
-            (thread.ended ? "has ended" : std::string("in ") + thread.place);
-  }
-  return text;
 }
 
 void Block::resume(Context& from, Thread& thread) {

@@ -5,7 +5,7 @@
 //
 // What hardware leaves open is varied, so that a kernel which relies on luck is found out: the order in which
 // threads run between two meetings, and when asynchronous copies land. Shared memory is poisoned, and lies in
-// front of a page that nobody may touch. A kernel that breaks a rule ends with a fault, which names kernel,
+// front of pages that nobody may touch. A kernel that breaks a rule ends with a fault, which names kernel,
 // block, thread and rule.
 
 #include <array>
@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <source_location>
 #include <string>
 #include <vector>
 
@@ -92,10 +93,10 @@ class Block {
   unsigned lane() const { return running_->number % kWarpThreads; }
 
   /// Ends the block.
-  [[noreturn]] void fault(const std::string& rule);
+  [[noreturn]] void fault(std::string rule);
 
-  /// __syncthreads: all threads of the block.
-  void synchronise();
+  /// __syncthreads: all threads of the block, at the same place of the source.
+  void synchronise(const std::source_location& place);
 
   /// Lanes of `mask` meet; execute(operands), by lane, runs once.
   template <class Execute>
@@ -129,9 +130,10 @@ class Block {
   void resume(Context& from, Thread& thread);
   void prepareThreads();
   void prepareShared();
-  void requireSharedTailIntact();
+  std::byte* sharedEnd() const;
+  void requireSharedEdgesIntact();
   void endThread();
-  std::string whereStuck() const;
+  [[noreturn]] void faultOfWaiting(std::string rule);
   std::uint32_t random();
   static void land(const PendingCopy& copy);
   void landSomething();
@@ -145,6 +147,7 @@ class Block {
   Thread* running_ = nullptr;
   Context scheduler_;
   Meeting barrier_;
+  std::source_location barrierPlace_;
   std::vector<std::array<Meeting, kWarpThreads>> warps_;
   std::byte *stacks_ = nullptr, *sharedRegion_ = nullptr, *shared_ = nullptr;
   std::string fault_;

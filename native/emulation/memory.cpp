@@ -1,5 +1,5 @@
-// The emulated device's memory. Each allocation is poisoned and ends, but for its alignment, in front of a
-// page that nobody may touch.
+// The emulated device's memory. Each allocation is poisoned and ends, but for its alignment, in front of
+// pages that nobody may touch.
 
 #include "emulation/memory.h"
 
@@ -18,6 +18,7 @@ namespace ocrnet::emulation {
 namespace {
 
 constexpr std::size_t kPageBytes = 4096, kAllocationAlignment = 256;
+constexpr std::size_t kGuardBytes = 1 << 20;  // a wrong index may be far off
 constexpr int kPoison = 0xff;
 
 struct Region {
@@ -33,17 +34,18 @@ std::size_t bytesUsed = 0;
 
 cudaError_t allocate(void** memory, std::size_t bytes) {
   *memory = nullptr;
+  if (const cudaError_t error = cudaGetLastError()) return error;
   const std::lock_guard lock(mutex);
   if (bytes > kMemoryBytes - bytesUsed) return cudaErrorMemoryAllocation;
   const std::size_t used = roundUp(bytes, kAllocationAlignment);
-  const std::size_t mappedBytes = roundUp(used, kPageBytes) + kPageBytes;
+  const std::size_t mappedBytes = roundUp(used, kPageBytes) + kGuardBytes;
   void* const mapped =
       mmap(nullptr, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) return cudaErrorMemoryAllocation;
-  std::byte* const end = static_cast<std::byte*>(mapped) + mappedBytes - kPageBytes;
-  mprotect(end, kPageBytes, PROT_NONE);
+  std::byte* const end = static_cast<std::byte*>(mapped) + mappedBytes - kGuardBytes;
+  mprotect(end, kGuardBytes, PROT_NONE);
   *memory = end - used;
-  std::memset(*memory, kPoison, used);
+  std::memset(mapped, kPoison, mappedBytes - kGuardBytes);
   regions[*memory] = {mapped, mappedBytes, bytes};
   bytesUsed += bytes;
   return cudaSuccess;
@@ -56,7 +58,7 @@ cudaError_t release(void* memory) {
   munmap(found->second.mapped, found->second.mappedBytes);
   bytesUsed -= found->second.bytes;
   regions.erase(found);
-  return cudaSuccess;
+  return cudaGetLastError();
 }
 
 }  // namespace ocrnet::emulation

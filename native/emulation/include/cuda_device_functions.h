@@ -6,10 +6,13 @@
 #include <atomic>
 #include <bit>
 #include <cstring>
+#include <source_location>
 
 #include "emulation/block.h"
 
-inline void __syncthreads() { ocrnet::emulation::Block::current().synchronise(); }
+inline void __syncthreads(std::source_location place = std::source_location::current()) {
+  ocrnet::emulation::Block::current().synchronise(place);
+}
 
 inline void __syncwarp(unsigned mask = ~0u) {
   ocrnet::emulation::Block::current().warp(mask, nullptr, "__syncwarp", [](void**) {});
@@ -17,19 +20,21 @@ inline void __syncwarp(unsigned mask = ~0u) {
 
 namespace ocrnet::emulation {
 
-/// Each lane of `mask` gets the value of the lane that it names; its own where that one is not there.
+/// Each lane of `mask` gets the value of the lane that it names, which must be one of them.
 template <class T>
 T shuffle(unsigned mask, T value, int source, const char* operation) {
   struct Operand {
     T given, received;
     int source;
   } operand{value, value, source};
-  Block::current().warp(mask, &operand, operation, [mask](void** operands) {
+  Block::current().warp(mask, &operand, operation, [mask, operation](void** operands) {
     for (unsigned lane = 0; lane < kWarpThreads; ++lane) {
       if ((mask >> lane & 1) == 0) continue;
       auto& mine = *static_cast<Operand*>(operands[lane]);
-      if (mine.source < 0 || mine.source >= static_cast<int>(kWarpThreads)) continue;
-      if ((mask >> mine.source & 1) == 0) continue;
+      if ((mask >> mine.source & 1) == 0) {
+        Block::current().fault(std::string(operation) + ": reads lane " + std::to_string(mine.source) +
+                               ", which its mask lacks");
+      }
       mine.received = static_cast<const Operand*>(operands[mine.source])->given;
     }
   });
@@ -43,7 +48,8 @@ inline int lane() { return static_cast<int>(Block::current().lane()); }
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
   const int lane = ocrnet::emulation::lane();
-  return ocrnet::emulation::shuffle(mask, value, lane / width * width + source % width, "__shfl_sync");
+  return ocrnet::emulation::shuffle(mask, value, lane / width * width + (source & (width - 1)),
+                                    "__shfl_sync");
 }
 
 template <class T>
