@@ -278,6 +278,27 @@ void weightsOfZeroGiveNumbers(const Configuration& c) {
   for (const double value : results[0]) require(std::isfinite(value), "expected finite dx");
 }
 
+/// One GPU has no others to meet; with statistics that are frozen nobody meets.
+void groupsOfGpusAreRefused(const Configuration& c) {
+  if (c.processor != Processor::cuda) return;
+  const auto run = [&](bool frozen) {
+    OpRunner runner(Opcode::batchNormTraining, BatchNormTrainingAttributes{kEpsilon, kMomentum, frozen, true,
+                                                                           false, Activation::none, 0});
+    runner.input(c.type, {1, 1, 2, 1}, {1, 3});
+    for (int i = 0; i < 4; ++i) runner.input(DataType::float32, {1}, {1});
+    runner.absentInput().output(c.type, {1, 1, 2, 1});
+    for (int i = 0; i < 4; ++i) runner.absentOutput();
+    runner.run(c);
+  };
+  run(true);
+  try {
+    run(false);
+  } catch (const Error& error) {
+    return require(error.code() == std::string("UNSUPPORTED"), "refused with another code");
+  }
+  throw std::runtime_error("was not refused");
+}
+
 void activateGradientMatches(const Configuration& c) {
   for (const Shape& shape : kShapes) {
     for (const Activation activation : kActivations) {
@@ -328,6 +349,7 @@ int main() {
       {"batchNormGradient matches", backwardMatches},
       {"inputs are recovered", inputsAreRecovered},
       {"weights of zero give numbers", weightsOfZeroGiveNumbers},
+      {"groups of GPUs are refused", groupsOfGpusAreRefused},
       {"activateGradient matches", activateGradientMatches},
       {"channelSums matches", channelSumsMatches},
   });

@@ -25,9 +25,7 @@ const Size kSizes[] = {{1, 1, 1, 1, 16, 1},    {3, 5, 7, 19, 64, 70},   {2, 31, 
 constexpr double kTolerance = 1e-5;
 
 /// On the CPU gradients compute in float32 alone: its configurations of bfloat16 have nothing to test.
-bool skips(const Configuration& c) {
-  return c.processor == Processor::cpu && c.type != DataType::float32;
-}
+bool skips(const Configuration& c) { return c.processor == Processor::cpu && c.type != DataType::float32; }
 
 void distributeMatches(const Configuration& c) {
   for (const Size& s : kSizes) {
@@ -191,9 +189,11 @@ void attentionGradientMatches(const Configuration& c) {
     // Relations differ from their mean by rounding alone where there is one class: all gradients but dValue
     // are zero there.
     for (int i = 0; i < 3; ++i) requireClose(all[i], expected[i], c.tolerance());
-    const std::vector<Values> single = runAttentionGradient(c, s, in, scale, 1, {true, true, true});
-    const std::vector<Values> many = runAttentionGradient(c, s, in, scale, 3, {true, true, true});
-    for (int i = 0; i < 3; ++i) requireClose(many[i], single[i], 0);
+    if (c.processor == Processor::cpu) {
+      const std::vector<Values> single = runAttentionGradient(c, s, in, scale, 1, {true, true, true});
+      const std::vector<Values> many = runAttentionGradient(c, s, in, scale, 3, {true, true, true});
+      for (int i = 0; i < 3; ++i) requireClose(many[i], single[i], 0);
+    }
     for (int i = 0; i < 3; ++i) {
       std::vector<bool> wanted(3);
       wanted[i] = true;
