@@ -1,4 +1,4 @@
-// In place of the CUDA backend where the addon was built without nvcc.
+// In place of the CUDA backend where the addon was built for the processor alone.
 
 #include "core/error.h"
 #include "cuda/backend.h"
@@ -7,7 +7,8 @@ namespace ocrnet::cuda {
 
 namespace {
 
-constexpr const char* kReason = "this build of the addon has no CUDA: it was made without nvcc";
+constexpr const char* kReason =
+    "this build of the addon has no CUDA: build it with OCRNET_CUDA=ON npm run setup";
 
 }  // namespace
 

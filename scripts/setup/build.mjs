@@ -20,13 +20,17 @@ export async function installPackages() {
   await step('installing npm packages', () => mustRun('npm', install));
 }
 
+/** Whether the addon gets kernels for GPUs, for which nvcc is needed: ON, OFF, or AUTO, where there is one. */
+const cuda = process.env.OCRNET_CUDA ?? 'OFF';
+
 /** Builds the addon unless it was built from the sources as they are. */
 export async function buildNative() {
-  const stamp = await Stamp.of('native', ['native', 'CMakeLists.txt', 'package.json']);
+  const stamp = await Stamp.of('native', ['native', 'CMakeLists.txt', 'package.json'], `cuda ${cuda}`);
   if (existsSync(join(root, addon)) && (await stamp.isCurrent())) return;
   await requireBuildTools();
   await step('building the native addon', async () => {
-    await mustRun(process.execPath, [cmakeJs, 'build', '--target', 'ocrnet', ...parallel('--parallel')]);
+    const build = [cmakeJs, 'build', `--CDOCRNET_CUDA=${cuda}`, '--target', 'ocrnet'];
+    await mustRun(process.execPath, [...build, ...parallel('--parallel')]);
     await stamp.write();
   });
 }
@@ -39,19 +43,23 @@ export async function buildNativeTests() {
   );
 }
 
-/** Builds the native tests a second time, under AddressSanitizer and UBSan, without Node. */
-export async function buildSanitizedNativeTests() {
+/**
+ * Builds the native tests a second time, under AddressSanitizer and UBSan, without Node; those of CUDA's kernels only if
+ * asked to.
+ *
+ * @param {{ cuda: boolean }} options
+ * @returns {Promise<string>} the build folder
+ */
+export async function buildSanitizedNativeTests({ cuda }) {
   await requireBuildTools();
+  const folder = cuda ? 'build-sanitize-cuda' : 'build-sanitize';
+  const configure = ['-DOCRNET_SANITIZE=ON', `-DOCRNET_TEST_CUDA=${cuda ? 'ON' : 'OFF'}`];
+  const build = ['--build', folder, '--target', 'native-tests', ...parallel('--parallel')];
   await step('building the native tests with sanitizers', async () => {
-    await mustRun('cmake', ['-S', '.', '-B', 'build-sanitize', '-DOCRNET_SANITIZE=ON']);
-    await mustRun('cmake', [
-      '--build',
-      'build-sanitize',
-      '--target',
-      'native-tests',
-      ...parallel('--parallel'),
-    ]);
+    await mustRun('cmake', ['-S', '.', '-B', folder, ...configure]);
+    await mustRun('cmake', build);
   });
+  return folder;
 }
 
 /** Compiles lib/ into dist/ unless dist/ was compiled from the sources as they are. */
@@ -77,7 +85,7 @@ export async function linkCommand() {
   await symlink(join('../..', command), link);
 }
 
-/** The hash of some sources, kept in build/ from one build to the next. */
+/** The hash of some sources and settings, kept in build/ from one build to the next. */
 class Stamp {
   /** @param {string} file @param {string} hash */
   constructor(file, hash) {
@@ -85,9 +93,9 @@ class Stamp {
     this.hash = hash;
   }
 
-  /** @param {string} name @param {string[]} sources files and folders */
-  static async of(name, sources) {
-    const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
+  /** @param {string} name @param {string[]} sources files and folders @param {string} [settings] */
+  static async of(name, sources, settings = '') {
+    const hash = createHash('sha256').update(`${process.platform} ${process.arch} ${settings}`);
     for (const source of sources) {
       for (const file of await listFiles(join(root, source))) {
         hash.update(`\0${relative(root, file)}\0`).update(await fingerprint(file));

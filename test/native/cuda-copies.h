@@ -5,9 +5,6 @@
 #include <cuda_runtime.h>
 
 #include <memory>
-#include <stdexcept>
-#include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,14 +19,6 @@
 #endif
 
 namespace ocrnet::test {
-
-enum class Processor { cpu, cuda };
-
-/// An operation without a kernel on the device of a configuration.
-class NotOnThisDevice : public std::runtime_error {
- public:
-  explicit NotOnThisDevice(std::string_view operation) : std::runtime_error(std::string(operation)) {}
-};
 
 inline const cuda::Device& cudaDevice() {
   static const cuda::Device device = cuda::describeDevice(0, false);

@@ -22,10 +22,20 @@
 #include "activated.h"
 #include "core/error.h"
 #include "cpu/op.h"
+#ifdef OCRNET_TEST_CUDA
 #include "cuda-copies.h"
+#endif
 #include "guarded-tensor.h"
 
 namespace ocrnet::test {
+
+enum class Processor { cpu, cuda };
+
+/// An operation without a kernel on the device of a configuration.
+class NotOnThisDevice : public std::runtime_error {
+ public:
+  explicit NotOnThisDevice(std::string_view operation) : std::runtime_error(std::string(operation)) {}
+};
 
 /// What varies when the emulation runs a kernel: a kernel that is right does not notice.
 enum class Schedule { ordinary, reversed, random };
@@ -77,11 +87,13 @@ class OpRunner {
     plan_.steps.push_back({opcode, "step", {}, {}, std::move(attributes), 0, 0, 0});
   }
 
+#ifdef OCRNET_TEST_CUDA
   /// `op` in place of the GPU's own.
   OpRunner& onCuda(const cuda::Op& op) {
     cudaOp_ = &op;
     return *this;
   }
+#endif
 
   /// `gap` elements lie between the channels of one pixel and those of the next.
   OpRunner& input(DataType type, const Shape& shape, const Values& values, std::int64_t gap = 0) {
@@ -157,6 +169,7 @@ class OpRunner {
     return scratch;
   }
 
+#ifdef OCRNET_TEST_CUDA
   GuardedTensor runOnCuda(const Configuration& configuration) {
     const cuda::Op* const op = cudaOp_ ? cudaOp_ : cuda::opFor(step().opcode);
     if (!op) throw NotOnThisDevice(opSchemas()[static_cast<std::size_t>(step().opcode)].name);
@@ -183,6 +196,9 @@ class OpRunner {
     prepared->verify();
     return scratch;
   }
+#else
+  GuardedTensor runOnCuda(const Configuration&) { throw NotOnThisDevice("a build without CUDA"); }
+#endif
 
   std::uint32_t addTensor(DataType type, const Shape& shape, std::int64_t gap, Storage storage) {
     TensorInfo info{
@@ -200,7 +216,9 @@ class OpRunner {
   }
 
   const cpu::Op& op_;
+#ifdef OCRNET_TEST_CUDA
   const cuda::Op* cudaOp_ = nullptr;
+#endif
   std::shared_ptr<Weights> weights_ = std::make_shared<Weights>();
   Plan plan_{};
   std::vector<GuardedTensor> memory_;
@@ -218,6 +236,9 @@ inline bool isSanitized() {
 
 /// Of all processors, or of the one that $OCRNET_TEST_PROCESSOR names: cpu or cuda.
 inline bool isWanted(Processor processor) {
+#ifndef OCRNET_TEST_CUDA
+  if (processor == Processor::cuda) return false;
+#endif
   const char* const wanted = std::getenv("OCRNET_TEST_PROCESSOR");
   return !wanted || std::string_view(wanted) == (processor == Processor::cuda ? "cuda" : "cpu");
 }

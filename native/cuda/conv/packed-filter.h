@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cuda/conv/problem.h"
+#include "cuda/parameters.h"
 
 namespace ocrnet::cuda::conv {
 
