@@ -31,6 +31,7 @@ struct Taps {
   std::int64_t height, width, channels;  // of y
   int kernel, dilation;
 
+  __device__ __forceinline__ Taps single() const { return {height, width, channels, 1, 1}; }
   /// How far the taps of a row or column lie from the middle one.
   __device__ __forceinline__ std::int64_t offset(int tap) const { return (tap - kernel / 2) * dilation; }
 };
@@ -81,15 +82,18 @@ struct TapMaps {
   int count;
 };
 
+/// `mixes`: there is a single tap.
 template <class T, int count, bool mixes>
 __global__ void __launch_bounds__(kElementThreads)
-    sumColumnsKernel(Taps t, const __grid_constant__ TapMaps maps, Source residual, Target y,
+    sumColumnsKernel(Taps taps, const __grid_constant__ TapMaps maps, Source residual, Target y,
                      Epilogue epilogue, MapPacks packs) {
   const std::int64_t i = packIndex();
   if (i >= packs.count) return;
   const auto [pixel, image, row, column, pack] = packs.place(i);
   const std::int64_t channel = pack * count;
+  const Taps t = mixes ? taps.single() : taps;
   float sum[count] = {};
+#pragma unroll 1
   for (int m = 0; m < maps.count; ++m) {
     const TapMap& map = maps.list[m];
     for (int tapColumn = 0; tapColumn < t.kernel; ++tapColumn) {
