@@ -39,7 +39,14 @@ export function runReference(
   }
   const get = (value: Value) => known.get(value) as ReferenceTensor;
   for (const { spec, inputs, attributes, outputs, path } of graph.nodes) {
-    const given = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, get(value)]));
+    // Tensor cores multiply what has one type: beside bfloat16 operands a float32 filter is rounded, too.
+    const multiplies = rounds && inputs.filter && (inputs.x ?? inputs.dy)?.type.dataType === 'bfloat16';
+    const given = Object.fromEntries(
+      Object.entries(inputs).map(([name, value]) => [
+        name,
+        multiplies && name === 'filter' ? rounded(get(value)) : get(value),
+      ]),
+    );
     const results = referenceOf[spec.name as OperationName](given, attributes);
     for (const [name, value] of Object.entries(outputs)) {
       const result = results[name];
