@@ -56,7 +56,7 @@ describe('the command line', () => {
     await failsWith([...summary, '--classes', '1.5'], 2, /integer from 1 to 65536/);
     await failsWith([...summary, '--form', 'ocr'], 2, /--form.*paper, openseg, hrnet-ocr/);
     await failsWith([...summary, '--precision', 'float64'], 2, /float32, bfloat16/);
-    await failsWith([...summary, '--device', 'cuda'], 2, /auto, cpu/);
+    await failsWith([...summary, '--device', 'tpu'], 2, /auto, cpu, cuda/);
     for (const size of ['512x1024', '1x512x1024', '1x512x1024x1', '0x512x1024x3', '1x-5x9x3', 'big'])
       await failsWith(['summary', 'resnet18', '--input', size], 2, /--input.*1x512x1024x3/);
     await failsWith(['segment', 'x.png', '--threads', 'many'], 2, /--threads.*integer from 1 to 1024/);
