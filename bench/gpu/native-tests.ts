@@ -43,8 +43,8 @@ export async function runNativeTests({
 /** Operations of every kind of kernel, those first that share and synchronise most. */
 const sanitizedTests = [
   'region-ops',
-  'conv2d',
-  'conv2d-gradients',
+  'cuda-conv2d',
+  'cuda-conv2d-gradients',
   'attention-ops',
   'normalisation-ops',
   'softmax-ops',
