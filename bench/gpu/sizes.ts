@@ -66,7 +66,7 @@ export const fullSizes: SuiteSizes = {
 };
 
 /** An HRNet with few channels: every kind of layer, and quick where each thread of a GPU is emulated. */
-const smallNetwork: NamedNetwork = {
+export const smallNetwork = {
   name: 'small network',
   config: {
     backbone: {
@@ -81,7 +81,7 @@ const smallNetwork: NamedNetwork = {
     alignCorners: true,
     normalisation: imageNetNormalisation,
   },
-};
+} satisfies NamedNetwork;
 
 /** For the dry run: what takes the script through all of its ways, and measures nothing. */
 export const emulatedSizes: SuiteSizes = {

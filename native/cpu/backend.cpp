@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "cpu/op.h"
 #include "runtime/at-step.h"
+#include "runtime/loaded-plan.h"
 
 namespace ocrnet::cpu {
 
@@ -18,11 +19,6 @@ namespace {
 
 /// So much nicer than the event loop that it answers while all cores compute.
 constexpr int kNiceness = 5;
-
-const Op& executableOp(const Step& step) {
-  if (const Op* op = opFor(step.opcode)) return *op;
-  throw Error("UNSUPPORTED", "is compiled away and never runs");
-}
 
 class CpuExecutable final : public Executable {
  public:
@@ -34,15 +30,19 @@ class CpuExecutable final : public Executable {
         place_(std::move(place)),
         arena_(arena, plan_.plan().arenaBytes) {
     const Plan& checked = plan_.plan();
-    for (const StateBlock& block : checked.states) blocks_.push_back(findBlock(block));
-    for (const auto& [name, tensor] : checked.parameters) weights_->require(name, shapeOf(tensor));
+    blocks_ = findBlocks(checked, state_.get());
+    for (const auto& [name, tensor] : checked.parameters) {
+      weights_->require(name, shapeOf(checked.tensors[tensor]));
+    }
     for (const Step& step : checked.steps) {
       steps_.push_back(atStep(step, [&] {
         const StepDescription description(checked, step, place_ != nullptr);
-        return executableOp(step).prepare(description, device, *weights_);
+        return requireOp(opFor(step.opcode)).prepare(description, device, *weights_);
       }));
     }
-    holdParameters();
+    held_ = holdParameters<Weights::Buffer>(
+        checked, steps_, [&](const auto& name, const auto& shape) { return weights_->values(name, shape); });
+    for (const Weights::Buffer& values : held_) parameters_.push_back(values ? values->data() : nullptr);
   }
 
   void run(const RunArguments& arguments) override {
@@ -56,80 +56,23 @@ class CpuExecutable final : public Executable {
 
  private:
   void runOnce(const RunArguments& arguments) {
-    std::byte* const arena = arena_.data();
+    const Plan& plan = plan_.plan();
+    const PlanMemory memory{arena_.data(), blocks_, parameters_, arguments.inputs, arguments.outputs};
     const auto meetings = place_ ? std::optional<Meetings>({*place_, arguments.cancellation}) : std::nullopt;
     std::vector<std::byte*> inputs, outputs;
     for (std::size_t i = 0; i < steps_.size(); ++i) {
       arguments.cancellation.check();
-      const Step& step = plan_.plan().steps[i];
-      locate(step.inputs, arguments, arena, inputs);
-      locate(step.outputs, arguments, arena, outputs);
+      const Step& step = plan.steps[i];
+      memory.locate(plan, step.inputs, inputs);
+      memory.locate(plan, step.outputs, outputs);
       const auto start = std::chrono::steady_clock::now();
       atStep(step, [&] {
-        steps_[i]->run({inputs, outputs, arena + step.scratchOffset, meetings ? &*meetings : nullptr});
+        steps_[i]->run({inputs, outputs, memory.arena + step.scratchOffset, meetings ? &*meetings : nullptr});
       });
       if (arguments.stepMs.empty()) continue;
       arguments.stepMs[i] =
           std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     }
-  }
-
-  std::span<const std::int64_t> shapeOf(std::uint32_t tensor) const {
-    const TensorInfo& info = plan_.plan().tensors[tensor];
-    return std::span(info.shape).first(info.rank);
-  }
-
-  std::byte* findBlock(const StateBlock& block) const {
-    if (!state_)
-      throw Error("INVALID_ARGUMENT", "The plan needs state \"" + block.name + "\", received none");
-    const auto [data, elements] = state_->block(block.name);
-    if (elements != block.elements) {
-      throw Error("INVALID_ARGUMENT", "State \"" + block.name + "\": expected " +
-                                          std::to_string(block.elements) + " elements, received " +
-                                          std::to_string(elements));
-    }
-    return data;
-  }
-
-  /// Those that a step reads as they are; of the others the weights may keep packed forms alone.
-  void holdParameters() {
-    const Plan& plan = plan_.plan();
-    parameters_.resize(plan.parameters.size());
-    for (std::size_t i = 0; i < steps_.size(); ++i) {
-      const std::vector<std::uint32_t>& inputs = plan.steps[i].inputs;
-      for (std::size_t j = 0; j < inputs.size(); ++j) {
-        if (inputs[j] == kAbsent || !steps_[i]->reads(j)) continue;
-        const TensorInfo& info = plan.tensors[inputs[j]];
-        if (info.storage != Storage::parameter) continue;
-        const auto& [name, tensor] = plan.parameters[info.index];
-        parameters_[info.index] = weights_->values(name, shapeOf(tensor));
-      }
-    }
-  }
-
-  void locate(const std::vector<std::uint32_t>& tensors, const RunArguments& arguments, std::byte* arena,
-              std::vector<std::byte*>& addresses) const {
-    addresses.clear();
-    for (const std::uint32_t i : tensors) {
-      addresses.push_back(i == kAbsent ? nullptr : address(plan_.plan().tensors[i], arguments, arena));
-    }
-  }
-
-  std::byte* address(const TensorInfo& tensor, const RunArguments& arguments, std::byte* arena) const {
-    switch (tensor.storage) {
-      case Storage::arena:
-        return arena + tensor.offset;
-      case Storage::parameter:
-        // A valid plan never writes it.
-        return parameters_[tensor.index] ? parameters_[tensor.index]->data() : nullptr;
-      case Storage::input:
-        return arguments.inputs[tensor.index];
-      case Storage::output:
-        return arguments.outputs[tensor.index];
-      case Storage::state:
-        return blocks_[tensor.index] + tensor.offset;
-    }
-    return nullptr;
   }
 
   ValidPlan plan_;
@@ -138,7 +81,8 @@ class CpuExecutable final : public Executable {
   std::vector<std::byte*> blocks_;     // of the state
   std::unique_ptr<Membership> place_;  // may be null
   Arena::Reservation arena_;
-  std::vector<Weights::Buffer> parameters_;  // null where no step reads the values
+  std::vector<Weights::Buffer> held_;   // null where no step reads the values
+  std::vector<std::byte*> parameters_;  // of those
   std::vector<std::unique_ptr<PreparedStep>> steps_;
 };
 
@@ -148,8 +92,8 @@ std::vector<StepChoice> CpuBackend::inspect(const TypedPlan& typed) const {
   const Plan& plan = typed.plan();
   std::vector<StepChoice> choices;
   for (const Step& step : plan.steps) {
-    const Choice choice =
-        atStep(step, [&] { return executableOp(step).choose(StepDescription(plan, step), device_); });
+    const Choice choice = atStep(
+        step, [&] { return requireOp(opFor(step.opcode)).choose(StepDescription(plan, step), device_); });
     choices.push_back({choice.algorithm, choice.name, choice.scratchBytes});
   }
   return choices;

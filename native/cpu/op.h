@@ -5,6 +5,7 @@
 
 #include "cpu/device.h"
 #include "runtime/group.h"
+#include "runtime/op-registry.h"
 #include "runtime/step-description.h"
 #include "runtime/weights.h"
 
@@ -47,10 +48,7 @@ struct Op {
   std::unique_ptr<PreparedStep> (*prepare)(const StepDescription&, const Device&, Weights&);
 };
 
-// One for each executable operation, defined in ops/<operation>.cpp: a missing body is a link error.
-#define OCRNET_DECLARE_OP(name) extern const Op name##Op;
-OCRNET_EXECUTABLE_OPS(OCRNET_DECLARE_OP)
-#undef OCRNET_DECLARE_OP
+OCRNET_DECLARE_OPS
 
 /// Null for operations that are compiled away.
 const Op* opFor(Opcode opcode);

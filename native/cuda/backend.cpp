@@ -6,6 +6,7 @@
 #include "cuda/check.h"
 #include "cuda/executable.h"
 #include "runtime/at-step.h"
+#include "runtime/loaded-plan.h"
 
 namespace ocrnet::cuda {
 
@@ -44,11 +45,8 @@ std::vector<StepChoice> CudaBackend::inspect(const TypedPlan& typed) const {
   const Plan& plan = typed.plan();
   std::vector<StepChoice> choices;
   for (const Step& step : plan.steps) {
-    const Choice choice = atStep(step, [&] {
-      const Op* const op = opFor(step.opcode);
-      if (!op) throw Error("UNSUPPORTED", "has no kernel for GPUs");
-      return op->choose(StepDescription(plan, step), device_);
-    });
+    const Choice choice = atStep(
+        step, [&] { return requireOp(opFor(step.opcode)).choose(StepDescription(plan, step), device_); });
     choices.push_back({choice.algorithm, choice.name, choice.scratchBytes});
   }
   return choices;
@@ -74,7 +72,9 @@ std::shared_ptr<Parameters> CudaBackend::parametersOf(const std::shared_ptr<Weig
 }  // namespace
 
 std::unique_ptr<Backend> openBackend(const Options& options) {
-  return std::make_unique<CudaBackend>(describeDevice(options.index, options.tf32));
+  const Device device = describeDevice(options.index, options.tf32);
+  resetAfterFault(device.index);
+  return std::make_unique<CudaBackend>(device);
 }
 
 }  // namespace ocrnet::cuda

@@ -6,17 +6,13 @@
 #include "core/integers.h"
 #include "cuda/check.h"
 #include "runtime/at-step.h"
+#include "runtime/loaded-plan.h"
 
 namespace ocrnet::cuda {
 
 namespace {
 
 constexpr std::size_t kPortAlignment = 256;
-
-const Op& executableOp(const Step& step) {
-  if (const Op* op = opFor(step.opcode)) return *op;
-  throw Error("UNSUPPORTED", "has no kernel for GPUs");
-}
 
 /// Ends a capture that an error interrupts, so that the stream can be used again.
 class Capture {
@@ -78,14 +74,18 @@ CudaExecutable::CudaExecutable(ValidPlan plan, std::shared_ptr<Parameters> param
       stream_(std::move(stream)),
       arena_(arena, plan_.plan().arenaBytes) {
   const Plan& checked = plan_.plan();
-  for (const StateBlock& block : checked.states) blocks_.push_back(findBlock(block));
-  for (const auto& [name, tensor] : checked.parameters) parameters_->require(name, shapeOf(tensor));
+  blocks_ = findBlocks(checked, state_.get());
+  for (const auto& [name, tensor] : checked.parameters) {
+    parameters_->require(name, shapeOf(checked.tensors[tensor]));
+  }
   for (const Step& step : checked.steps) {
     steps_.push_back(atStep(step, [&] {
-      return executableOp(step).prepare(StepDescription(checked, step), device, *parameters_);
+      return requireOp(opFor(step.opcode)).prepare(StepDescription(checked, step), device, *parameters_);
     }));
   }
-  holdParameters();
+  held_ = holdParameters<Parameters::Buffer>(
+      checked, steps_, [&](const auto& name, const auto& shape) { return parameters_->values(name, shape); });
+  for (const Parameters::Buffer& values : held_) values_.push_back(values.get());
   inputs_ = makePorts(checked.inputs, *memory);
   outputs_ = makePorts(checked.outputs, *memory);
 }
@@ -157,32 +157,13 @@ void CudaExecutable::runProfiled(const RunArguments& arguments, std::byte* arena
 }
 
 void CudaExecutable::enqueueStep(std::size_t i, std::byte* arena) {
-  const Step& step = plan_.plan().steps[i];
-  const auto locate = [&](const std::vector<std::uint32_t>& tensors) {
-    std::vector<std::byte*> addresses;
-    for (const std::uint32_t tensor : tensors) {
-      addresses.push_back(tensor == kAbsent ? nullptr : address(plan_.plan().tensors[tensor], arena));
-    }
-    return addresses;
-  };
-  const std::vector<std::byte*> inputs = locate(step.inputs), outputs = locate(step.outputs);
+  const Plan& plan = plan_.plan();
+  const Step& step = plan.steps[i];
+  const PlanMemory memory{arena, blocks_, values_, inputs_.addresses, outputs_.addresses};
+  std::vector<std::byte*> inputs, outputs;
+  memory.locate(plan, step.inputs, inputs);
+  memory.locate(plan, step.outputs, outputs);
   atStep(step, [&] { steps_[i]->enqueue({inputs, outputs, arena + step.scratchOffset}, stream_->get()); });
-}
-
-std::byte* CudaExecutable::address(const TensorInfo& tensor, std::byte* arena) const {
-  switch (tensor.storage) {
-    case Storage::arena:
-      return arena + tensor.offset;
-    case Storage::parameter:
-      return values_[tensor.index].get();
-    case Storage::input:
-      return inputs_.device.get() + inputs_.list[tensor.index].offset;
-    case Storage::output:
-      return outputs_.device.get() + outputs_.list[tensor.index].offset;
-    case Storage::state:
-      return blocks_[tensor.index] + tensor.offset;
-  }
-  return nullptr;
 }
 
 CudaExecutable::Ports CudaExecutable::makePorts(const std::vector<Binding>& bindings,
@@ -196,40 +177,9 @@ CudaExecutable::Ports CudaExecutable::makePorts(const std::vector<Binding>& bind
   }
   if (total == 0) return ports;
   ports.device = memory.allocateUninitialised(total);
+  for (const Port& port : ports.list) ports.addresses.push_back(ports.device.get() + port.offset);
   ports.host = PinnedMemory(total);
   return ports;
-}
-
-std::span<const std::int64_t> CudaExecutable::shapeOf(std::uint32_t tensor) const {
-  const TensorInfo& info = plan_.plan().tensors[tensor];
-  return std::span(info.shape).first(info.rank);
-}
-
-std::byte* CudaExecutable::findBlock(const StateBlock& block) const {
-  if (!state_) throw Error("INVALID_ARGUMENT", "The plan needs state \"" + block.name + "\", received none");
-  const auto [data, elements] = state_->block(block.name);
-  if (elements != block.elements) {
-    throw Error("INVALID_ARGUMENT", "State \"" + block.name + "\": expected " +
-                                        std::to_string(block.elements) + " elements, received " +
-                                        std::to_string(elements));
-  }
-  return data;
-}
-
-/// Those that a step reads as they are.
-void CudaExecutable::holdParameters() {
-  const Plan& plan = plan_.plan();
-  values_.resize(plan.parameters.size());
-  for (std::size_t i = 0; i < steps_.size(); ++i) {
-    const std::vector<std::uint32_t>& inputs = plan.steps[i].inputs;
-    for (std::size_t j = 0; j < inputs.size(); ++j) {
-      if (inputs[j] == kAbsent || !steps_[i]->reads(j)) continue;
-      const TensorInfo& info = plan.tensors[inputs[j]];
-      if (info.storage != Storage::parameter) continue;
-      const auto& [name, tensor] = plan.parameters[info.index];
-      values_[info.index] = parameters_->values(name, shapeOf(tensor));
-    }
-  }
 }
 
 }  // namespace ocrnet::cuda

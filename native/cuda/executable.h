@@ -32,14 +32,11 @@ class CudaExecutable final : public Executable {
   struct Ports {
     std::vector<Port> list;
     std::shared_ptr<std::byte> device;
+    std::vector<std::byte*> addresses;  // there
     PinnedMemory host;
   };
 
   Ports makePorts(const std::vector<Binding>& bindings, CudaMemory& memory) const;
-  std::byte* findBlock(const StateBlock& block) const;
-  void holdParameters();
-  std::span<const std::int64_t> shapeOf(std::uint32_t tensor) const;
-  std::byte* address(const TensorInfo& tensor, std::byte* arena) const;
   void enqueueStep(std::size_t step, std::byte* arena);
   void capture(std::byte* arena);
   void runGraph(const RunArguments& arguments);
@@ -51,7 +48,8 @@ class CudaExecutable final : public Executable {
   std::vector<std::byte*> blocks_;  // of the state
   std::shared_ptr<Stream> stream_;
   Arena::Reservation arena_;
-  std::vector<Parameters::Buffer> values_;  // of parameters; null where no step reads them
+  std::vector<Parameters::Buffer> held_;  // null where no step reads the values
+  std::vector<std::byte*> values_;        // of those
   std::vector<std::unique_ptr<PreparedStep>> steps_;
   Ports inputs_, outputs_;
   GraphExecutable graph_;

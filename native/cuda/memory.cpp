@@ -1,10 +1,31 @@
 #include "cuda/memory.h"
 
+#include <atomic>
 #include <new>
 
 #include "cuda/check.h"
 
 namespace ocrnet::cuda {
+
+namespace {
+
+std::atomic<std::uint64_t> resetCount = 0;
+
+}  // namespace
+
+std::uint64_t resets() { return resetCount; }
+
+void resetAfterFault(int device) {
+  check(cudaSetDevice(device));
+  cudaStream_t probe = nullptr;
+  if (cudaStreamCreateWithFlags(&probe, cudaStreamNonBlocking) == cudaSuccess) {
+    check(cudaStreamDestroy(probe));
+    return;
+  }
+  ++resetCount;
+  check(cudaDeviceReset());
+  check(cudaSetDevice(device));
+}
 
 Stream makeStream(int device) {
   check(cudaSetDevice(device));
@@ -37,7 +58,9 @@ std::shared_ptr<std::byte> CudaMemory::allocateUninitialised(std::size_t bytes) 
   }
   check(error);
   check(cudaStreamSynchronize(stream_->get()));
-  return {static_cast<std::byte*>(memory), [device = device_, stream = stream_](std::byte* data) {
+  return {static_cast<std::byte*>(memory),
+          [device = device_, stream = stream_, madeAfter = resets()](std::byte* data) {
+            if (madeAfter != resets()) return;
             cudaSetDevice(device);
             cudaFreeAsync(data, stream->get());
           }};

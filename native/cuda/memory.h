@@ -2,6 +2,7 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -9,19 +10,25 @@
 
 namespace ocrnet::cuda {
 
+/// A kernel's fault leaves nothing usable of what the process has on the GPU. Where there was one, resets it:
+/// all that was made before is gone, and its owners know that by the number of resets. Throws Error.
+void resetAfterFault(int device);
+std::uint64_t resets();
+
 /// An owner of one of CUDA's handles.
 template <class Handle, auto destroy>
 class Owned {
  public:
   Owned() = default;
-  explicit Owned(Handle handle) : handle_(handle) {}
-  Owned(Owned&& other) noexcept : handle_(other.handle_) { other.handle_ = nullptr; }
+  explicit Owned(Handle handle) : handle_(handle), madeAfter_(resets()) {}
+  Owned(Owned&& other) noexcept { *this = std::move(other); }
   Owned& operator=(Owned&& other) noexcept {
     std::swap(handle_, other.handle_);
+    std::swap(madeAfter_, other.madeAfter_);
     return *this;
   }
   ~Owned() {
-    if (handle_) destroy(handle_);
+    if (handle_ && madeAfter_ == resets()) destroy(handle_);
   }
 
   Handle get() const { return handle_; }
@@ -29,6 +36,7 @@ class Owned {
 
  private:
   Handle handle_ = nullptr;
+  std::uint64_t madeAfter_ = 0;  // of the process's resets
 };
 
 using Stream = Owned<cudaStream_t, cudaStreamDestroy>;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cuda/device.h"
+#include "runtime/op-registry.h"
 #include "runtime/step-description.h"
 
 namespace ocrnet::cuda {
@@ -69,12 +70,9 @@ struct Op {
   std::unique_ptr<PreparedStep> (*prepare)(const StepDescription&, const Device&, Parameters&);
 };
 
-// One for each executable operation, defined in ops/<operation>.cu.
-#define OCRNET_DECLARE_OP(name) extern const Op name##Op;
-OCRNET_EXECUTABLE_OPS(OCRNET_DECLARE_OP)
-#undef OCRNET_DECLARE_OP
+OCRNET_DECLARE_OPS
 
-/// Null for operations that this device does not run.
+/// Null for operations that are compiled away.
 const Op* opFor(Opcode opcode);
 
 inline Choice withoutScratch(const StepDescription&, const Device&) { return {}; }

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { smallNetwork } from '../../bench/gpu/sizes.js';
 import { eachWeight } from '../../lib/checkpoint/weights.js';
 import { lower } from '../../lib/compile/compile.js';
 import type { Precision } from '../../lib/compile/passes/assign-precision.js';
@@ -8,7 +9,6 @@ import { type Device, openDevice } from '../../lib/runtime/device.js';
 import type { Program } from '../../lib/runtime/program.js';
 import type { Weights } from '../../lib/runtime/weights.js';
 import { relativeError } from '../support/compare.js';
-import { emulatedNetwork } from '../support/emulated-network.js';
 import { expectOcrnetError } from '../support/expect-error.js';
 import { syntheticImage } from '../support/synthetic-weights.js';
 
@@ -22,7 +22,7 @@ describe('OCR on a CUDA device, emulated', () => {
   });
   after(() => Promise.all(Object.values(devices).map((device) => device.dispose())));
 
-  const graph = buildSegmenter(emulatedNetwork, { ...size, outputs: ['logits', 'regions', 'labels'] });
+  const graph = buildSegmenter(smallNetwork.config, { ...size, outputs: ['logits', 'regions', 'labels'] });
 
   function weightsOn(device: Device, precision: Precision): Weights {
     const weights = device.createWeights();
@@ -76,7 +76,7 @@ describe('OCR on a CUDA device, emulated', () => {
   it('says how much memory a plan wants and how much is free, and goes on', async () => {
     const large = { batch: 500, height: 1024, width: 1024 };
     const compiled = devices.cuda.compile(
-      buildSegmenter(emulatedNetwork, { ...large, outputs: ['labels'] }),
+      buildSegmenter(smallNetwork.config, { ...large, outputs: ['labels'] }),
       { precision: 'bfloat16' },
     );
     await expectOcrnetError(

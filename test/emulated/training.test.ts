@@ -1,11 +1,11 @@
 import { expect } from 'chai';
+import { smallNetwork } from '../../bench/gpu/sizes.js';
 import type { Precision } from '../../lib/compile/passes/assign-precision.js';
 import { initialiser } from '../../lib/nn/initialise.js';
 import { chain, clipByGlobalNorm, movingAverage, sgd } from '../../lib/optim/index.js';
 import { type Device, openDevice } from '../../lib/runtime/device.js';
 import { TrainingProgram } from '../../lib/train/training-program.js';
 import { relativeError } from '../support/compare.js';
-import { emulatedNetwork } from '../support/emulated-network.js';
 import { expectOcrnetError } from '../support/expect-error.js';
 import { randomNumbers } from '../support/random.js';
 import { syntheticImage } from '../support/synthetic-weights.js';
@@ -15,7 +15,7 @@ const next = randomNumbers(3);
 const batch = {
   image: syntheticImage(size.batch, size.height, size.width),
   label: Uint8Array.from({ length: size.batch * size.height * size.width }, () =>
-    next() < 0.1 ? 255 : Math.floor(emulatedNetwork.classes * next()),
+    next() < 0.1 ? 255 : Math.floor(smallNetwork.config.classes * next()),
   ),
 };
 
@@ -29,7 +29,7 @@ describe('training on a CUDA device, emulated', () => {
 
   /** A step, and what it changed. */
   async function train(device: Device, precision: Precision) {
-    using program = await TrainingProgram.create(device, emulatedNetwork, {
+    using program = await TrainingProgram.create(device, smallNetwork.config, {
       ...size,
       precision,
       losses: { ignoreLabel: 255 },

@@ -10,6 +10,9 @@
 #include "core/error.h"
 #include "cuda/backend.h"
 #include "small-plan.h"
+#ifdef OCRNET_EMULATION
+#include "emulation/launch.h"
+#endif
 
 namespace {
 
@@ -139,6 +142,28 @@ void testErrors() {
   requireRight(*executable, 3, *weights);
 }
 
+#ifdef OCRNET_EMULATION
+/// As on hardware, where nothing that a process has on a GPU survives a kernel's fault.
+void testFaultAndReopening() {
+  auto backend = cuda::openBackend({});
+  const PlanDraft plan = affinePlan(*backend, 3);
+  const auto weights = smallWeights(plan);
+  auto executable = backend->load(valid(plan), weights);
+  State state(backend->memory());
+  state.add("numbers", 5);
+  requireRight(*executable, 3, *weights);
+  emulation::launchGrid({"planted", dim3(1), dim3(2000), 0, [] {}}, nullptr);
+  requireCode(
+      "EXECUTION_FAILED", [&] { requireRight(*executable, 3, *weights); }, "planted");
+  requireCode(
+      "EXECUTION_FAILED", [&] { backend->load(valid(plan), weights); }, "planted");
+  const auto reopened = cuda::openBackend({});
+  executable.reset();
+  backend.reset();
+  requireRight(*reopened->load(valid(plan), weights), 3, *weights);
+}
+#endif
+
 void testStateIsKept() {
   const auto backend = cuda::openBackend({});
   State state(backend->memory());
@@ -168,6 +193,9 @@ int main() {
   run("times of steps", testTimesOfSteps);
   run("errors", testErrors);
   run("state is kept", testStateIsKept);
+#ifdef OCRNET_EMULATION
+  run("fault and reopening", testFaultAndReopening);
+#endif
   std::printf("%d failures\n", failures);
   return failures == 0 ? 0 : 1;
 }

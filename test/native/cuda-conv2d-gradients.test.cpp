@@ -8,16 +8,12 @@ namespace {
 using namespace ocrnet;
 using namespace ocrnet::test;
 
-constexpr const cuda::conv::Algorithm* kInputGradients[] = {&cuda::conv::direct, &cuda::conv::depthwise,
-                                                            &cuda::conv::implicitGemmLarge,
-                                                            &cuda::conv::implicitGemmSmall};
-constexpr const cuda::conv::Algorithm* kFilterGradients[] = {&cuda::conv::directFilterGradient,
-                                                             &cuda::conv::filterGradientGemmLarge,
-                                                             &cuda::conv::filterGradientGemmSmall};
+constexpr auto& kInputGradients = cuda::conv::kConvolutions;
+constexpr auto& kFilterGradients = cuda::conv::kFilterGradients;
 const cuda::Op& kInputGradientOp =
-    kForcedOp<kInputGradients, cuda::conv::describeInputGradient, cuda::conv2dInputGradientOp>;
+    kForcedOp<cuda::conv::kConvolutions, cuda::conv::describeInputGradient, cuda::conv2dInputGradientOp>;
 const cuda::Op& kFilterGradientOp =
-    kForcedOp<kFilterGradients, cuda::conv::describeFilterGradient, cuda::conv2dFilterGradientOp>;
+    kForcedOp<cuda::conv::kFilterGradients, cuda::conv::describeFilterGradient, cuda::conv2dFilterGradientOp>;
 
 // (batch, height, width, channelsIn, channelsOut, kernel, stride, padding, dilation, groups)
 const ConvolutionCase kCases[] = {

@@ -8,10 +8,8 @@ namespace {
 using namespace ocrnet;
 using namespace ocrnet::test;
 
-constexpr const cuda::conv::Algorithm* kAlgorithms[] = {&cuda::conv::direct, &cuda::conv::depthwise,
-                                                        &cuda::conv::implicitGemmLarge,
-                                                        &cuda::conv::implicitGemmSmall};
-const cuda::Op& kOp = kForcedOp<kAlgorithms, cuda::conv::describeConvolution, cuda::conv2dOp>;
+constexpr auto& kAlgorithms = cuda::conv::kConvolutions;
+const cuda::Op& kOp = kForcedOp<cuda::conv::kConvolutions, cuda::conv::describeConvolution, cuda::conv2dOp>;
 
 // (batch, height, width, channelsIn, channelsOut, kernel, stride, padding, dilation, groups)
 const ConvolutionCase kCases[] = {

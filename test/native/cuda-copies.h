@@ -51,8 +51,7 @@ class CudaCopies {
       enqueue(stream_->get());
       for (auto& [tensor, copy] : copies_) memory_->read(copy.get(), tensor);
     } catch (...) {
-      copies_.clear();
-      cudaDeviceReset();
+      cuda::resetAfterFault(0);
       throw;
     }
   }

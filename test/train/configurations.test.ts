@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { smallNetwork } from '../../bench/gpu/sizes.js';
 import { countLabels, type LabelCounts } from '../../lib/data/label-counts.js';
 import type { Batch } from '../../lib/data/loader.js';
 import { sceneDataset } from '../../lib/data/scenes.js';
@@ -23,13 +24,7 @@ const backbones: Readonly<Record<SegmenterConfig['backbone']['kind'], SegmenterC
     ceilMode: false,
     outputStride: 8,
   },
-  hrnet: {
-    kind: 'hrnet',
-    stage1: { blocks: 1, channels: 16 },
-    stage2: { modules: 1, blocks: 1, channels: [8, 16] },
-    stage3: { modules: 1, blocks: 1, channels: [8, 16, 32] },
-    stage4: { modules: 1, blocks: 1, channels: [8, 16, 32, 64] },
-  },
+  hrnet: smallNetwork.config.backbone,
   'mobilenet-v2': { kind: 'mobilenet-v2', widthMultiplier: 0.25, outputStride: 16 },
 };
 

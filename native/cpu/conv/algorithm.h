@@ -6,15 +6,12 @@
 #include "core/aligned-buffer.h"
 #include "core/integers.h"
 #include "cpu/conv/problem.h"
+#include "runtime/algorithm-table.h"
 
 namespace ocrnet::cpu::conv {
 
-/// What an algorithm would need for a problem.
-struct Estimate {
-  std::string name;  // with the implementation that oneDNN picked
-  double cost;       // in the operations of a direct convolution, so that algorithms compare
-  std::size_t scratchBytes;
-};
+/// Costs are in the operations of a direct convolution; names tell the implementation that oneDNN picked.
+using Estimate = AlgorithmEstimate;
 
 /// One way to compute a convolution or a gradient of one. The tables of them are in ops/conv2d*.cpp.
 struct Algorithm {
@@ -40,6 +37,21 @@ extern const Algorithm onednnFilterGradient;  // oneDNN's backward pass: any pro
 extern const Algorithm depthwiseFilterGradient;
 extern const Algorithm sumsFilterGradient;      // no groups: our own products over pixels
 extern const Algorithm winogradFilterGradient;  // 3×3 convolutions of stride 1
+
+/// An operation whose steps are problems of one table.
+template <const auto& algorithms, auto describe>
+inline constexpr Op kOperation{
+    .choose =
+        [](const StepDescription& step, const Device& device) {
+          return chooseAlgorithm<Algorithm>(algorithms, describe(step), device);
+        },
+    .prepare =
+        [](const StepDescription& step, const Device& device, Weights& weights) {
+          const auto problem = describe(step);
+          return requireAlgorithm<Algorithm>(algorithms, problem, step, device)
+              .prepare(problem, step, device, weights);
+        },
+};
 
 /// Rounded up to where another piece of scratch memory may begin.
 constexpr std::size_t aligned(std::size_t bytes) { return roundUp(bytes, kAlignment); }

@@ -1,4 +1,4 @@
-#include "cpu/conv/algorithm-table.h"
+#include "cpu/conv/algorithm.h"
 
 namespace ocrnet::cpu {
 
@@ -11,17 +11,8 @@ constexpr const conv::Algorithm* kAlgorithms[] = {
     &conv::winogradFilterGradient,
 };
 
-Choice choose(const StepDescription& description, const Device& device) {
-  return conv::choose(kAlgorithms, conv::describeFilterGradient(description), device);
-}
-
-std::unique_ptr<PreparedStep> prepare(const StepDescription& description, const Device& device,
-                                      Weights& weights) {
-  return conv::prepare(kAlgorithms, conv::describeFilterGradient(description), description, device, weights);
-}
-
 }  // namespace
 
-const Op conv2dFilterGradientOp{choose, prepare};
+const Op conv2dFilterGradientOp = conv::kOperation<kAlgorithms, conv::describeFilterGradient>;
 
 }  // namespace ocrnet::cpu

@@ -1,4 +1,4 @@
-#include "cpu/conv/algorithm-table.h"
+#include "cpu/conv/algorithm.h"
 
 namespace ocrnet::cpu {
 
@@ -11,17 +11,8 @@ constexpr const conv::Algorithm* kAlgorithms[] = {
     &conv::winogradInputGradient,
 };
 
-Choice choose(const StepDescription& description, const Device& device) {
-  return conv::choose(kAlgorithms, conv::describeInputGradient(description), device);
-}
-
-std::unique_ptr<PreparedStep> prepare(const StepDescription& description, const Device& device,
-                                      Weights& weights) {
-  return conv::prepare(kAlgorithms, conv::describeInputGradient(description), description, device, weights);
-}
-
 }  // namespace
 
-const Op conv2dInputGradientOp{choose, prepare};
+const Op conv2dInputGradientOp = conv::kOperation<kAlgorithms, conv::describeInputGradient>;
 
 }  // namespace ocrnet::cpu

@@ -1,4 +1,4 @@
-#include "cpu/conv/algorithm-table.h"
+#include "cpu/conv/algorithm.h"
 
 namespace ocrnet::cpu {
 
@@ -10,17 +10,8 @@ constexpr const conv::Algorithm* kAlgorithms[] = {
     &conv::winogradAlgorithm,
 };
 
-Choice choose(const StepDescription& description, const Device& device) {
-  return conv::choose(kAlgorithms, conv::describeProblem(description), device);
-}
-
-std::unique_ptr<PreparedStep> prepare(const StepDescription& description, const Device& device,
-                                      Weights& weights) {
-  return conv::prepare(kAlgorithms, conv::describeProblem(description), description, device, weights);
-}
-
 }  // namespace
 
-const Op conv2dOp{choose, prepare};
+const Op conv2dOp = conv::kOperation<kAlgorithms, conv::describeProblem>;
 
 }  // namespace ocrnet::cpu

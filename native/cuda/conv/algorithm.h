@@ -1,19 +1,14 @@
 #pragma once
 
 #include <memory>
-#include <span>
-#include <string>
 
 #include "cuda/conv/problem.h"
+#include "runtime/algorithm-table.h"
 
 namespace ocrnet::cuda::conv {
 
-/// What an algorithm would need for a problem.
-struct Estimate {
-  std::string name;
-  double microseconds;
-  std::size_t scratchBytes;
-};
+/// Costs are in cost.
+using Estimate = AlgorithmEstimate;
 
 /// One way to compute a convolution or a gradient of one. The tables of them are in ops/conv2d*.cu.
 struct Algorithm {
@@ -32,16 +27,27 @@ extern const Algorithm implicitGemmLarge, implicitGemmSmall;  // all but large s
 extern const Algorithm directFilterGradient;
 extern const Algorithm filterGradientGemmLarge, filterGradientGemmSmall;  // all but small groups
 
-/// The algorithms of one operation: a step's `algorithm` is an index. Where times are equal the first is
-/// taken.
-using AlgorithmTable = std::span<const Algorithm* const>;
+/// Of conv2d, and of conv2dInputGradient, which is a convolution of dy.
+inline constexpr const Algorithm* kConvolutions[] = {&direct, &depthwise, &implicitGemmLarge,
+                                                     &implicitGemmSmall};
 
-Choice choose(AlgorithmTable table, const Problem& problem, const Device& device);
+/// Of conv2dFilterGradient.
+inline constexpr const Algorithm* kFilterGradients[] = {&directFilterGradient, &filterGradientGemmLarge,
+                                                        &filterGradientGemmSmall};
 
-/// The step's algorithm; throws Error("INVALID_PLAN") unless it is one of the table's for the problem, with
-/// the scratch that it needs.
-std::unique_ptr<PreparedStep> prepare(AlgorithmTable table, const Problem& problem,
-                                      const StepDescription& step, const Device& device,
-                                      Parameters& parameters);
+/// An operation whose steps are problems of one table.
+template <const auto& algorithms, auto describe>
+inline constexpr Op kOperation{
+    .choose =
+        [](const StepDescription& step, const Device& device) {
+          return chooseAlgorithm<Algorithm>(algorithms, describe(step), device);
+        },
+    .prepare =
+        [](const StepDescription& step, const Device& device, Parameters& parameters) {
+          const Problem problem = describe(step);
+          return requireAlgorithm<Algorithm>(algorithms, problem, step, device)
+              .prepare(problem, step, device, parameters);
+        },
+};
 
 }  // namespace ocrnet::cuda::conv

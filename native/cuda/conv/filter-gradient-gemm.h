@@ -6,6 +6,7 @@
 
 #include "core/integers.h"
 #include "cuda/conv/copy-unit.h"
+#include "cuda/conv/pipeline.h"
 #include "cuda/conv/problem.h"
 #include "cuda/conv/products.h"
 #include "cuda/device/async-copy.h"
@@ -104,42 +105,30 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce)
   PixelCursor cursor(f.vertical, f.horizontal, firstPixel + toX.firstRow, XCopies::kRowsAtOnce);
 
   Steps<Tile>& stages = memory.steps;
-  const auto copyStep = [&](int step) {
-    if (step < steps) {
-      std::byte* const a = stages.a[step % kStages];
+  const auto copyStep = [&](int, int stage) {
+    std::byte* const a = stages.a[stage];
 #pragma unroll
-      for (int time = 0; time < DyCopies::kTimes; ++time) {
-        const bool there = outputs > 0 && dyPixel < end;
-        const T* const from = there ? dy + dyPixel * f.dy.stride : f.dy.as<T>();
-        copyUnit<unit>(toDy.place(a, time), from, there ? outputs * kElementBytes : 0);
-        dyPixel += DyCopies::kRowsAtOnce;
-      }
-      std::byte* const b = stages.b[step % kStages];
-#pragma unroll
-      for (int time = 0; time < XCopies::kTimes; ++time) {
-        const int y = cursor.row() * f.vertical.multiplier + down;
-        const int left = cursor.column() * f.horizontal.multiplier + right;
-        const bool there = inputs > 0 && cursor.pixel() < end && inside(y, f.vertical.sources) &&
-                           inside(left, f.horizontal.sources);
-        const int source = (cursor.image() * f.vertical.sources + y) * f.horizontal.sources + left;
-        const T* const from = there ? x + source * f.x.stride : f.x.as<T>();
-        copyUnit<unit>(toX.place(b, time), from, there ? inputs * kElementBytes : 0);
-        cursor.advance();
-      }
+    for (int time = 0; time < DyCopies::kTimes; ++time) {
+      const bool there = outputs > 0 && dyPixel < end;
+      const T* const from = there ? dy + dyPixel * f.dy.stride : f.dy.as<T>();
+      copyUnit<unit>(toDy.place(a, time), from, there ? outputs * kElementBytes : 0);
+      dyPixel += DyCopies::kRowsAtOnce;
     }
-    commitCopies();
+    std::byte* const b = stages.b[stage];
+#pragma unroll
+    for (int time = 0; time < XCopies::kTimes; ++time) {
+      const int y = cursor.row() * f.vertical.multiplier + down;
+      const int left = cursor.column() * f.horizontal.multiplier + right;
+      const bool there = inputs > 0 && cursor.pixel() < end && inside(y, f.vertical.sources) &&
+                         inside(left, f.horizontal.sources);
+      const int source = (cursor.image() * f.vertical.sources + y) * f.horizontal.sources + left;
+      const T* const from = there ? x + source * f.x.stride : f.x.as<T>();
+      copyUnit<unit>(toX.place(b, time), from, there ? inputs * kElementBytes : 0);
+      cursor.advance();
+    }
   };
-  constexpr int kAhead = kStages - (mistake == Mistake::earlyReuse ? 0 : 1);
   typename Products::template Sums<Tile> sums;
-  for (int step = 0; step < kAhead; ++step) copyStep(step);
-  for (int step = 0; step < steps; ++step) {
-    awaitCopies<kAhead - (mistake == Mistake::lateWait ? 0 : 1)>();
-    // All threads' copies of this step have landed, and nobody reads the step whose place the next ones take.
-    if constexpr (mistake != Mistake::missingBarrier) __syncthreads();
-    copyStep(step + kAhead);
-    sums.addWide(stages.a[step % kStages], stages.b[step % kStages]);
-  }
-  awaitCopies<0>();
+  runSteps<mistake>(steps, copyStep, [&](int stage) { sums.addWide(stages.a[stage], stages.b[stage]); });
 
   const std::int64_t elements = static_cast<std::int64_t>(f.groups) * f.outputs * taps * f.inputs;
   float* const result =

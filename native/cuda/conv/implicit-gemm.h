@@ -13,6 +13,7 @@
 #include "core/integers.h"
 #include "cuda/conv/copy-unit.h"
 #include "cuda/conv/finish.h"
+#include "cuda/conv/pipeline.h"
 #include "cuda/conv/products.h"
 #include "cuda/device/shared.h"
 #include "cuda/launch.h"
@@ -166,24 +167,12 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce) implicitGem
   const int depth = block.down.taps * block.across.taps * g.paddedChannels;
   const int steps = divideUp(depth, kStepDepth<T>);
   Steps<Tile>& stages = memory.tile.steps;
-  const auto copyStep = [&](int step) {
-    if (step < steps) {
-      copySources<T, Tile, unit>(g, block, memory.rows, step, stages.a[step % kStages]);
-      copyFilter<T, Tile, mistake>(g, block, step, stages.b[step % kStages]);
-    }
-    commitCopies();
+  const auto copyStep = [&](int step, int stage) {
+    copySources<T, Tile, unit>(g, block, memory.rows, step, stages.a[stage]);
+    copyFilter<T, Tile, mistake>(g, block, step, stages.b[stage]);
   };
-  constexpr int kAhead = kStages - (mistake == Mistake::earlyReuse ? 0 : 1);
   typename Products::template Sums<Tile> sums;
-  for (int step = 0; step < kAhead; ++step) copyStep(step);
-  for (int step = 0; step < steps; ++step) {
-    awaitCopies<kAhead - (mistake == Mistake::lateWait ? 0 : 1)>();
-    // All threads' copies of this step have landed, and nobody reads the step whose place the next ones take.
-    if constexpr (mistake != Mistake::missingBarrier) __syncthreads();
-    copyStep(step + kAhead);
-    sums.addDeep(stages.a[step % kStages], stages.b[step % kStages]);
-  }
-  awaitCopies<0>();
+  runSteps<mistake>(steps, copyStep, [&](int stage) { sums.addDeep(stages.a[stage], stages.b[stage]); });
 
   for (int first = 0; first < Tile::rows; first += kStagedRows) {
     __syncthreads();

@@ -1,0 +1,56 @@
+#pragma once
+
+// How a device chooses among several ways to compute a step. An Algorithm of its own making has
+//   supports(problem), estimate(problem, device) → AlgorithmEstimate, only for problems that it supports.
+
+#include <span>
+#include <string>
+
+#include "runtime/step-description.h"
+
+namespace ocrnet {
+
+/// What an algorithm would need for a problem.
+struct AlgorithmEstimate {
+  std::string name;
+  double cost;  // in a unit of the device's own, in which its algorithms compare
+  std::size_t scratchBytes;
+};
+
+/// The algorithms of one operation: a step's `algorithm` is an index.
+template <class Algorithm>
+using AlgorithmTable = std::span<const Algorithm* const>;
+
+/// Of an estimate, with a name that lives as long as the process: there are only a few.
+Choice choiceOf(std::uint32_t algorithm, const AlgorithmEstimate& estimate);
+
+[[noreturn]] void refuseAlgorithm(const Step& step);
+
+/// The one of least cost; where costs are equal the first. Some algorithm must support the problem.
+template <class Algorithm, class Problem, class Device>
+Choice chooseAlgorithm(AlgorithmTable<Algorithm> table, const Problem& problem, const Device& device) {
+  std::uint32_t best = kUnchosen;
+  AlgorithmEstimate bestEstimate{};
+  for (std::uint32_t i = 0; i < table.size(); ++i) {
+    if (!table[i]->supports(problem)) continue;
+    AlgorithmEstimate estimate = table[i]->estimate(problem, device);
+    if (best != kUnchosen && estimate.cost >= bestEstimate.cost) continue;
+    best = i;
+    bestEstimate = std::move(estimate);
+  }
+  return choiceOf(best, bestEstimate);
+}
+
+/// The step's algorithm; throws Error("INVALID_PLAN") unless it is one of the table's for the problem, with
+/// the scratch that it needs.
+template <class Algorithm, class Problem, class Device>
+const Algorithm& requireAlgorithm(AlgorithmTable<Algorithm> table, const Problem& problem,
+                                  const StepDescription& step, const Device& device) {
+  const std::uint32_t number = step.step().algorithm;
+  if (number >= table.size() || !table[number]->supports(problem)) refuseAlgorithm(step.step());
+  const Algorithm& algorithm = *table[number];
+  requireChoice(step, {number, "", algorithm.estimate(problem, device).scratchBytes});
+  return algorithm;
+}
+
+}  // namespace ocrnet
