@@ -11,6 +11,8 @@
 
 #include <cstdint>
 
+#include "core/bfloat16.h"
+
 #ifdef OCRNET_EMULATION
 #include "emulation/matrix.h"
 #endif
@@ -86,6 +88,17 @@ __device__ __forceinline__ std::uint32_t roundToTf32(std::uint32_t bits) {
   std::uint32_t rounded;
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(__uint_as_float(bits)));
   return rounded;
+#endif
+}
+
+/// Two neighbours in depth, rounded to the nearest bfloat16.
+__device__ __forceinline__ std::uint32_t packBFloat16(float low, float high) {
+#ifdef OCRNET_EMULATION
+  return toBFloat16(low).bits | std::uint32_t{toBFloat16(high).bits} << 16;
+#else
+  std::uint32_t packed;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+  return packed;
 #endif
 }
 

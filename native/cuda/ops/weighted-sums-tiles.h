@@ -5,7 +5,7 @@
 #include "cuda/device/async-copy.h"
 #include "cuda/device/element.h"
 #include "cuda/device/reduce.h"
-#include "cuda/ops/pixel-attention.h"
+#include "cuda/ops/weighted-sums-place.h"
 
 namespace ocrnet::cuda::attention {
 
@@ -30,24 +30,6 @@ struct SumsMemory {
   float logSumExp[kColumns], means[kColumns];  // of rows or columns
 };
 
-/// Pixels of a set, from one on.
-template <class T>
-struct Pixels {
-  const T* data;
-  std::int64_t step;
-  int count;
-};
-
-template <class T>
-__device__ __forceinline__ Pixels<T> pixelsAt(const Source& map, const PixelSets& sets, std::int64_t set,
-                                              std::int64_t first, int count) {
-  return {static_cast<const T*>(map.data) + sets.pixel(set, first) * map.stride, sets.step * map.stride,
-          count};
-}
-
-__device__ __forceinline__ int upTo(int most, std::int64_t left) {
-  return static_cast<int>(left < most ? left : most);
-}
 __device__ __forceinline__ int toFour(int count) { return (count + 3) / 4 * 4; }
 
 /// Starts to copy a pack, or zeros.
@@ -106,41 +88,7 @@ __device__ __forceinline__ void loadStatistics(const Pixels<float>& from, float*
   }
 }
 
-/// A block's rows, and the columns that it is at.
-struct Place {
-  std::int64_t set, firstRow, firstColumn, firstTerm;
-  int rowCount, columnCount, warpRow;
-
-  template <int width>
-  __device__ __forceinline__ static Place first(const WeightedSums& a) {
-    const std::int64_t blocks = (a.rows.length + kRows - 1) / kRows;
-    const std::int64_t firstRow = blockIdx.x % blocks * kRows;
-    return {.set = blockIdx.x / blocks,
-            .firstRow = firstRow,
-            .firstColumn = 0,
-            .firstTerm = static_cast<std::int64_t>(blockIdx.y) * width,
-            .rowCount = upTo(kRows, a.rows.length - firstRow),
-            .columnCount = upTo(kColumns, a.columns.length),
-            .warpRow = static_cast<int>(threadIdx.x) / kWarpLanes * kWarpRows};
-  }
-  __device__ __forceinline__ void advance(const WeightedSums& a) {
-    firstColumn += kColumns;
-    columnCount = upTo(kColumns, a.columns.length - firstColumn);
-  }
-
-  __device__ __forceinline__ bool hasRows() const { return warpRow < rowCount; }
-  __device__ __forceinline__ bool hasWeight(const WeightedSums& a, int r, int column) const {
-    return column < columnCount && !(a.exceptOwn && firstRow + warpRow + r == firstColumn + column);
-  }
-  template <class T>
-  __device__ __forceinline__ Pixels<T> rows(const WeightedSums& a, const Source& map) const {
-    return pixelsAt<T>(map, a.rows, set, firstRow, rowCount);
-  }
-  template <class T>
-  __device__ __forceinline__ Pixels<T> columns(const WeightedSums& a, const Source& map, int from = 0) const {
-    return pixelsAt<T>(map, a.columns, set, firstColumn + from, columnCount - from);
-  }
-};
+using Place = PlaceOf<kRows, kColumns, kWarpRows>;
 
 /// Copies tiles in the order in which they are used, one ahead.
 template <class T, int packs, AttentionPass pass>

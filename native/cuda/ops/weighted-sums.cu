@@ -23,6 +23,7 @@
 #include "cuda/device/shared.h"
 #include "cuda/launch.h"
 #include "cuda/ops/weighted-sums-tiles.h"
+#include "cuda/ops/weighted-sums.h"
 #include "cuda/pixel-packs.h"
 
 namespace ocrnet::cuda {
@@ -30,8 +31,6 @@ namespace ocrnet::cuda {
 namespace {
 
 using namespace attention;
-
-constexpr float kMostNegative = -3.402823466e38f;
 
 /// products += the warp's rows of a tile · its columns, transposed, over `inner` channels.
 template <class Tile>
@@ -300,6 +299,7 @@ void enqueuePass(const WeightedSums& a, cudaStream_t stream) {
 }  // namespace
 
 void enqueueSums(AttentionPass pass, const WeightedSums& a, cudaStream_t stream) {
+  if (a.type == DataType::bfloat16 && isPacked<BFloat16>(a)) return enqueueTensorSums(pass, a, stream);
   withFloatType(a.type, [&](auto element) {
     using T = decltype(element);
     switch (pass) {

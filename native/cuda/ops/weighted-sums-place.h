@@ -1,0 +1,70 @@
+#pragma once
+
+// Where a block of threads is in the matrix of weights (weighted-sums.cu, weighted-sums-tensor.cu).
+
+#include <cuda_runtime.h>
+
+#include "cuda/device/reduce.h"
+#include "cuda/ops/pixel-attention.h"
+
+namespace ocrnet::cuda::attention {
+
+inline constexpr float kMostNegative = -3.402823466e38f;
+
+/// Pixels of a set, from one on.
+template <class T>
+struct Pixels {
+  const T* data;
+  std::int64_t step;
+  int count;
+};
+
+template <class T>
+__device__ __forceinline__ Pixels<T> pixelsAt(const Source& map, const PixelSets& sets, std::int64_t set,
+                                              std::int64_t first, int count) {
+  return {static_cast<const T*>(map.data) + sets.pixel(set, first) * map.stride, sets.step * map.stride,
+          count};
+}
+
+__device__ __forceinline__ int upTo(int most, std::int64_t left) {
+  return static_cast<int>(left < most ? left : most);
+}
+
+/// A block's rows, and the columns that it is at.
+template <int blockRows, int blockColumns, int warpRows>
+struct PlaceOf {
+  std::int64_t set, firstRow, firstColumn, firstTerm;
+  int rowCount, columnCount, warpRow;
+
+  template <int width>
+  __device__ __forceinline__ static PlaceOf first(const WeightedSums& a) {
+    const std::int64_t blocks = (a.rows.length + blockRows - 1) / blockRows;
+    const std::int64_t firstRow = blockIdx.x % blocks * blockRows;
+    return {.set = blockIdx.x / blocks,
+            .firstRow = firstRow,
+            .firstColumn = 0,
+            .firstTerm = static_cast<std::int64_t>(blockIdx.y) * width,
+            .rowCount = upTo(blockRows, a.rows.length - firstRow),
+            .columnCount = upTo(blockColumns, a.columns.length),
+            .warpRow = static_cast<int>(threadIdx.x) / kWarpLanes * warpRows};
+  }
+  __device__ __forceinline__ void advance(const WeightedSums& a) {
+    firstColumn += blockColumns;
+    columnCount = upTo(blockColumns, a.columns.length - firstColumn);
+  }
+
+  __device__ __forceinline__ bool hasRows() const { return warpRow < rowCount; }
+  __device__ __forceinline__ bool hasWeight(const WeightedSums& a, int r, int column) const {
+    return column < columnCount && !(a.exceptOwn && firstRow + warpRow + r == firstColumn + column);
+  }
+  template <class T>
+  __device__ __forceinline__ Pixels<T> rows(const WeightedSums& a, const Source& map) const {
+    return pixelsAt<T>(map, a.rows, set, firstRow, rowCount);
+  }
+  template <class T>
+  __device__ __forceinline__ Pixels<T> columns(const WeightedSums& a, const Source& map, int from = 0) const {
+    return pixelsAt<T>(map, a.columns, set, firstColumn + from, columnCount - from);
+  }
+};
+
+}  // namespace ocrnet::cuda::attention

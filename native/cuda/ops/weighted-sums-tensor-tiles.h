@@ -1,0 +1,143 @@
+#pragma once
+
+// How the tiles of weighted-sums-tensor.cu come into shared memory: each while the one before it is worked
+// on. Rows of a tile are 16 bytes longer than what they hold, so that ldmatrix meets no bank twice.
+
+#include "cuda/device/async-copy.h"
+#include "cuda/device/element.h"
+#include "cuda/ops/weighted-sums-place.h"
+
+namespace ocrnet::cuda::attention {
+
+inline constexpr int kTensorThreads = 256, kTensorWarpRows = 16, kTensorColumns = 64;
+inline constexpr int kTensorRows = kTensorThreads / kWarpLanes * kTensorWarpRows;
+inline constexpr int kTensorInner = 64;     // channels of a tile
+inline constexpr int kResidentDepth = 256;  // up to which the rows' factors stay
+inline constexpr int kPadding = 8;
+
+/// What the threads share.
+template <int width>
+struct TensorMemory {
+  union Tile {
+    struct {
+      BFloat16 rows[kTensorRows][kTensorInner + kPadding], columns[kTensorColumns][kTensorInner + kPadding];
+    };
+    BFloat16 terms[kTensorColumns][width + kPadding];
+  };
+  alignas(16) Tile tiles[2];
+  alignas(16) BFloat16 rowFactors[kTensorRows][kResidentDepth + kPadding];
+  float logSumExp[kTensorRows], means[kTensorRows];  // of rows or columns
+};
+
+using TensorPlace = PlaceOf<kTensorRows, kTensorColumns, kTensorWarpRows>;
+
+__device__ __forceinline__ int toSixteen(int count) { return (count + 15) / 16 * 16; }
+
+/// Starts to copy so many channels, with zeros up to the next multiple of 16 of channels and of pixels. What
+/// lies beyond is not written.
+template <int tilePixels, int tileChannels>
+__device__ __forceinline__ void loadTensorTile(const Pixels<BFloat16>& from, std::int64_t allChannels,
+                                               BFloat16* tile, int stride) {
+  constexpr int kPack = kPackElements<BFloat16>, kPacks = tileChannels / kPack;
+  const int channels = upTo(tileChannels, allChannels), pixels = toSixteen(from.count);
+#pragma unroll 2
+  for (int i = threadIdx.x; i < tilePixels * kPacks; i += kTensorThreads) {
+    const int pixel = i / kPacks, channel = i % kPacks * kPack;
+    if (pixel >= pixels || channel >= toSixteen(channels)) continue;
+    const bool there = pixel < from.count && channel < channels;
+    copyAsync16(tile + pixel * stride + channel, from.data + (there ? pixel * from.step + channel : 0),
+                there);
+  }
+}
+
+/// Starts to copy the statistics of pixels; zeros where there are none.
+__device__ __forceinline__ void loadTensorStatistics(const Pixels<float>& from, float* to) {
+  for (int i = threadIdx.x; i < kTensorRows; i += kTensorThreads) {
+    copyAsync4(to + i, from.data + (i < from.count ? i * from.step : 0), i < from.count);
+  }
+}
+
+/// Copies tiles in the order in which they are used, one ahead.
+template <int width, AttentionPass pass>
+class TensorTiles {
+ public:
+  using Memory = TensorMemory<width>;
+
+  __device__ __forceinline__ TensorTiles(const WeightedSums& a, Memory& memory)
+      : a_(a), memory_(memory), at_(TensorPlace::first<width>(a)) {
+    if constexpr (pass == AttentionPass::dQuery) {
+      loadTensorStatistics(at_.template rows<float>(a, a.logSumExp), memory.logSumExp);
+      loadTensorStatistics(at_.template rows<float>(a, a.means), memory.means);
+    }
+    if (a.depth <= kResidentDepth) {
+      loadTensorTile<kTensorRows, kResidentDepth>(at_.template rows<BFloat16>(a, a.rowFactors), a.depth,
+                                                  &memory.rowFactors[0][0], kResidentDepth + kPadding);
+    }
+    load();
+  }
+
+  /// The next tile, until the next call. All threads of the block come.
+  __device__ __forceinline__ const typename Memory::Tile& next() {
+    awaitCopies<0>();
+    __syncthreads();
+    const typename Memory::Tile& tile = memory_.tiles[stage_];
+    stage_ ^= 1;
+    advance();
+    if (at_.columnCount > 0) load();
+    return tile;
+  }
+
+ private:
+  enum Phase { scores, products, terms };
+
+  __device__ __forceinline__ void advance() {
+    constexpr bool kHasProducts = pass == AttentionPass::dQuery || pass == AttentionPass::dKey;
+    offset_ += kTensorInner;
+    if (phase_ != terms && offset_ < (phase_ == scores ? a_.depth : a_.channels)) return;
+    offset_ = 0;
+    phase_ = phase_ == terms ? scores : phase_ == scores && kHasProducts ? products : terms;
+    if (phase_ == scores) at_.advance(a_);
+  }
+
+  __device__ __forceinline__ void load() {
+    typename Memory::Tile& tile = memory_.tiles[stage_];
+    if (phase_ == terms) {
+      Pixels<BFloat16> from = at_.template columns<BFloat16>(a_, a_.terms);
+      from.data += at_.firstTerm;
+      loadTensorTile<kTensorColumns, width>(from, a_.width - at_.firstTerm, &tile.terms[0][0],
+                                            width + kPadding);
+    } else {
+      const bool first = phase_ == scores;
+      const std::int64_t channels = (first ? a_.depth : a_.channels) - offset_;
+      if (!first || a_.depth > kResidentDepth) {
+        Pixels<BFloat16> rows = at_.template rows<BFloat16>(a_, first ? a_.rowFactors : a_.rowGradients);
+        rows.data += offset_;
+        loadTensorTile<kTensorRows, kTensorInner>(rows, channels, &tile.rows[0][0], kTensorInner + kPadding);
+      }
+      Pixels<BFloat16> columns =
+          at_.template columns<BFloat16>(a_, first ? a_.columnFactors : a_.columnGradients);
+      columns.data += offset_;
+      loadTensorTile<kTensorColumns, kTensorInner>(columns, channels, &tile.columns[0][0],
+                                                   kTensorInner + kPadding);
+      if constexpr (pass == AttentionPass::dKey || pass == AttentionPass::dValue) {
+        // Those of the columns before were read before the barrier that this tile's copy follows.
+        if (first && offset_ == 0) {
+          loadTensorStatistics(at_.template columns<float>(a_, a_.logSumExp), memory_.logSumExp);
+          if (pass == AttentionPass::dKey) {
+            loadTensorStatistics(at_.template columns<float>(a_, a_.means), memory_.means);
+          }
+        }
+      }
+    }
+    commitCopies();
+  }
+
+  const WeightedSums& a_;
+  Memory& memory_;
+  TensorPlace at_;
+  Phase phase_ = scores;
+  std::int64_t offset_ = 0;  // in channels
+  int stage_ = 0;
+};
+
+}  // namespace ocrnet::cuda::attention
