@@ -83,11 +83,11 @@ Maps randomMaps(DataType type, const Size& s) {
 
 float usualScale(const Size& s) { return 1 / std::sqrt(static_cast<float>(s.depth)); }
 
-/// A gradient, and the magnitude of the terms that it is a sum of: they may cancel, their errors do not.
-struct Gradient {
+/// Sums, and the magnitude of their terms: these may cancel, their errors do not.
+struct Sums {
   Values sums, magnitudes;
 
-  explicit Gradient(std::size_t size) : sums(size), magnitudes(size) {}
+  explicit Sums(std::size_t size) : sums(size), magnitudes(size) {}
   /// Adds factor · x to pixel i, where `terms` bounds the factor's own terms.
   void add(std::int64_t i, double factor, double terms, const Values& x, std::int64_t j,
            std::int64_t length) {
@@ -99,8 +99,9 @@ struct Gradient {
 };
 
 struct Attended {
-  Values y, logSumExp;
-  Gradient dQuery, dKey, dValue;
+  Sums y;
+  Values logSumExp;
+  Sums dQuery, dKey, dValue;
 };
 
 double dot(const Values& a, std::int64_t i, const Values& b, std::int64_t j, std::int64_t length) {
@@ -110,11 +111,7 @@ double dot(const Values& a, std::int64_t i, const Values& b, std::int64_t j, std
 }
 
 Attended attend(const Size& s, const Maps& in, double scale) {
-  Attended out{Values(in.dy.size()),
-               {},
-               Gradient(in.query.size()),
-               Gradient(in.key.size()),
-               Gradient(in.value.size())};
+  Attended out{Sums(in.dy.size()), {}, Sums(in.query.size()), Sums(in.key.size()), Sums(in.value.size())};
   for (std::int64_t i = 0; i < s.batch * s.queries(); ++i) {
     const std::vector<std::int64_t> keys = s.keysOf(i);
     Values w;
@@ -125,10 +122,9 @@ Attended attend(const Size& s, const Maps& in, double scale) {
     out.logSumExp.push_back(most + std::log(sum));
     for (std::size_t k = 0; k < keys.size(); ++k) {
       w[k] /= sum;
-      for (std::int64_t c = 0; c < s.channels; ++c)
-        out.y[i * s.channels + c] += w[k] * in.value[keys[k] * s.channels + c];
+      out.y.add(i, w[k], w[k], in.value, keys[k], s.channels);
     }
-    const double mean = dot(in.dy, i, out.y, i, s.channels);
+    const double mean = dot(in.dy, i, out.y.sums, i, s.channels);
     for (std::size_t k = 0; k < keys.size(); ++k) {
       const double score = dot(in.dy, i, in.value, keys[k], s.channels), factor = scale * w[k],
                    terms = factor * (std::abs(score) + std::abs(mean));
@@ -154,12 +150,30 @@ std::vector<Values> runAttend(const Configuration& c, const Size& s, const Maps&
   return runner.run(c.withThreads(threads));
 }
 
+/// Each element within `tolerance` of its terms' magnitude, or of the mean magnitude where that is larger.
+void requireSums(const char* what, const Values& results, const Sums& expected, double tolerance) {
+  const auto& [sums, magnitudes] = expected;
+  double mean = 0;
+  for (const double magnitude : magnitudes) mean += magnitude / magnitudes.size();
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    if (std::abs(results[i] - sums[i]) <= tolerance * std::max(magnitudes[i], mean)) continue;
+    throw std::runtime_error(std::string(what) + ", element " + std::to_string(i) + ": expected " +
+                             std::to_string(sums[i]) + ", received " + std::to_string(results[i]));
+  }
+}
+
+void requireGradients(const std::vector<Values>& results, const Attended& expected, double tolerance) {
+  requireSums("dQuery", results[0], expected.dQuery, tolerance);
+  requireSums("dKey", results[1], expected.dKey, tolerance);
+  requireSums("dValue", results[2], expected.dValue, tolerance);
+}
+
 void forwardMatches(const Configuration& c) {
   for (const Size& s : kSizes) {
     const Maps in = randomMaps(c.type, s);
     const Attended expected = attend(s, in, usualScale(s));
     const std::vector<Values> results = runAttend(c, s, in, usualScale(s), c.threads);
-    requireClose(results[0], expected.y, tolerance(c, s));
+    requireSums("y", results[0], expected.y, tolerance(c, s));
     requireClose(results[1], expected.logSumExp, kTolerance);
     if (isLongOnCuda(c, s)) continue;
     const std::vector<Values> many = runAttend(c, s, in, usualScale(s), 3);
@@ -187,7 +201,8 @@ void forwardTakesExtremes(const Configuration& c) {
     const Attended expected = attend(s, in, 1);
     const std::vector<Values> results = runAttend(c, s, in, 1, c.threads);
     // Equal logits are equal to the bit, but of a row and of a column only after a logSumExp of theirs.
-    requireClose(results[0], expected.y, std::max(tolerance(c, s), s.crissCross ? kExtremeTolerance : 0));
+    requireClose(results[0], expected.y.sums,
+                 std::max(tolerance(c, s), s.crissCross ? kExtremeTolerance : 0));
     requireClose(results[1], expected.logSumExp, kTolerance);
   }
 }
@@ -205,9 +220,9 @@ void forwardKeepsInfinities(const Configuration& c) {
   const std::vector<Values> results = runAttend(c, s, in, 1, c.threads);
   for (std::int64_t j = 0; j < s.channels; ++j) {
     require(std::isnan(results[0][7 * s.channels + j]), "+∞ must give NaN");
-    expected.y[7 * s.channels + j] = kNaN;
+    expected.y.sums[7 * s.channels + j] = kNaN;
   }
-  requireClose(results[0], expected.y, c.tolerance());
+  requireClose(results[0], expected.y.sums, c.tolerance());
 }
 
 /// The gradients that are wanted of dQuery, dKey and dValue.
@@ -227,22 +242,6 @@ std::vector<Values> runGradient(const Configuration& c, const Size& s, const Map
   const Shape shapes[] = {s.image(s.depth), s.keyImage(s.depth), s.keyImage(s.channels)};
   for (int i = 0; i < 3; ++i) wanted[i] ? runner.output(c.type, shapes[i]) : runner.absentOutput();
   return runner.run(c.withThreads(threads));
-}
-
-/// Each element within `tolerance` of its terms' magnitude, or of the mean magnitude where that is larger.
-void requireGradients(const std::vector<Values>& results, const Attended& expected, double tolerance) {
-  const Gradient* const gradients[] = {&expected.dQuery, &expected.dKey, &expected.dValue};
-  for (int i = 0; i < 3; ++i) {
-    const auto& [sums, magnitudes] = *gradients[i];
-    double mean = 0;
-    for (const double magnitude : magnitudes) mean += magnitude / magnitudes.size();
-    for (std::size_t j = 0; j < sums.size(); ++j) {
-      if (std::abs(results[i][j] - sums[j]) <= tolerance * std::max(magnitudes[j], mean)) continue;
-      throw std::runtime_error("gradient " + std::to_string(i) + ", element " + std::to_string(j) +
-                               ": expected " + std::to_string(sums[j]) + ", received " +
-                               std::to_string(results[i][j]));
-    }
-  }
 }
 
 /// The CPU trains in float32 alone.
