@@ -91,6 +91,8 @@ std::unique_ptr<PreparedStep> prepareFilterGradientGemm(const Problem& p, const 
                                   .sums = sums,
                                   .vertical = p.vertical,
                                   .horizontal = p.horizontal,
+                                  .rows = Divisor(p.vertical.results),
+                                  .columns = Divisor(p.horizontal.results),
                                   .inputs = p.sourceChannels,
                                   .paddedInputs = paddedInputs(p),
                                   .outputs = p.resultChannels,

@@ -10,6 +10,7 @@
 #include "cuda/conv/problem.h"
 #include "cuda/conv/products.h"
 #include "cuda/device/async-copy.h"
+#include "cuda/device/divisor.h"
 #include "cuda/device/shared.h"
 #include "cuda/launch.h"
 
@@ -19,41 +20,9 @@ struct FilterGradientGemm {
   Source x, dy;
   float* sums;  // (parts, groups, outputs, taps, inputs)
   Axis vertical, horizontal;
+  Divisor rows, columns;              // of dy
   int inputs, paddedInputs, outputs;  // of a group; as the product's columns have them; of a group
   int groups, pixels, pixelsOfPart;
-};
-
-/// A pixel of dy that moves on.
-class PixelCursor {
- public:
-  __device__ PixelCursor(const Axis& vertical, const Axis& horizontal, int pixel, int step)
-      : rows_(vertical.results), columns_(horizontal.results), pixel_(pixel), step_(step) {
-    split(pixel, image_, row_, column_);
-    split(step, imageStep_, rowStep_, columnStep_);
-  }
-
-  __device__ __forceinline__ void advance() {
-    pixel_ += step_;
-    column_ += columnStep_;
-    row_ += rowStep_;
-    image_ += imageStep_;
-    if (column_ >= columns_) column_ -= columns_, ++row_;
-    if (row_ >= rows_) row_ -= rows_, ++image_;
-  }
-  __device__ int pixel() const { return pixel_; }
-  __device__ int image() const { return image_; }
-  __device__ int row() const { return row_; }
-  __device__ int column() const { return column_; }
-
- private:
-  __device__ void split(int pixels, int& image, int& row, int& column) const {
-    column = pixels % columns_;
-    row = pixels / columns_ % rows_;
-    image = pixels / columns_ / rows_;
-  }
-
-  int rows_, columns_, pixel_, step_;
-  int image_, row_, column_, imageStep_, rowStep_, columnStep_;
 };
 
 /// Where a thread's copies into a wide operand of `width` elements go: always the same columns, rows in turn.
@@ -68,9 +37,9 @@ struct WideCopies {
   int byte = static_cast<int>(threadIdx.x) % kUnits * unit;
 
   __device__ int firstElement() const { return byte / static_cast<int>(sizeof(T)); }
+  __device__ __forceinline__ int row(int time) const { return firstRow + time * kRowsAtOnce; }
   __device__ __forceinline__ std::byte* place(std::byte* operand, int time) const {
-    const int row = firstRow + time * kRowsAtOnce;
-    return operand + widePlace<T, width>(row, byte / kChunkBytes) + byte % kChunkBytes;
+    return operand + widePlace<T, width>(row(time), byte / kChunkBytes) + byte % kChunkBytes;
   }
 };
 
@@ -93,7 +62,6 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce)
   const int output = firstRow + toDy.firstElement();
   const int outputs = min(max(f.outputs - output, 0), DyCopies::kElements);
   const T* const dy = f.dy.as<T>() + static_cast<std::int64_t>(group) * f.outputs + output;
-  int dyPixel = firstPixel + toDy.firstRow;
 
   const XCopies toX;
   const int column = firstColumn + toX.firstElement();
@@ -102,29 +70,31 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce)
   const int down = tap / f.horizontal.taps * f.vertical.step + f.vertical.offset;
   const int right = tap % f.horizontal.taps * f.horizontal.step + f.horizontal.offset;
   const T* const x = f.x.as<T>() + static_cast<std::int64_t>(group) * f.inputs + input;
-  PixelCursor cursor(f.vertical, f.horizontal, firstPixel + toX.firstRow, XCopies::kRowsAtOnce);
 
   Steps<Tile>& stages = memory.steps;
-  const auto copyStep = [&](int, int stage) {
+  const auto copyStep = [&](int step, int stage) {
+    const int stepPixel = firstPixel + step * kStepDepth<T>;
     std::byte* const a = stages.a[stage];
 #pragma unroll
     for (int time = 0; time < DyCopies::kTimes; ++time) {
-      const bool there = outputs > 0 && dyPixel < end;
-      const T* const from = there ? dy + dyPixel * f.dy.stride : f.dy.as<T>();
+      const int pixel = stepPixel + toDy.row(time);
+      const bool there = outputs > 0 && pixel < end;
+      const T* const from = there ? dy + pixel * f.dy.stride : f.dy.as<T>();
       copyUnit<unit>(toDy.place(a, time), from, there ? outputs * kElementBytes : 0);
-      dyPixel += DyCopies::kRowsAtOnce;
     }
     std::byte* const b = stages.b[stage];
 #pragma unroll
     for (int time = 0; time < XCopies::kTimes; ++time) {
-      const int y = cursor.row() * f.vertical.multiplier + down;
-      const int left = cursor.column() * f.horizontal.multiplier + right;
-      const bool there = inputs > 0 && cursor.pixel() < end && inside(y, f.vertical.sources) &&
-                         inside(left, f.horizontal.sources);
-      const int source = (cursor.image() * f.vertical.sources + y) * f.horizontal.sources + left;
+      const int pixel = stepPixel + toX.row(time);
+      std::int64_t dyColumn = pixel, dyRow = f.columns.split(dyColumn);
+      const auto image = static_cast<int>(f.rows.split(dyRow));
+      const int y = static_cast<int>(dyRow) * f.vertical.multiplier + down;
+      const int left = static_cast<int>(dyColumn) * f.horizontal.multiplier + right;
+      const bool there =
+          inputs > 0 && pixel < end && inside(y, f.vertical.sources) && inside(left, f.horizontal.sources);
+      const int source = (image * f.vertical.sources + y) * f.horizontal.sources + left;
       const T* const from = there ? x + source * f.x.stride : f.x.as<T>();
       copyUnit<unit>(toX.place(b, time), from, there ? inputs * kElementBytes : 0);
-      cursor.advance();
     }
   };
   typename Products::template Sums<Tile> sums;

@@ -85,8 +85,8 @@ class GemmStep final : public PreparedStep {
                             .vertical = p.vertical,
                             .horizontal = p.horizontal,
                             .sourceChannels = p.sourceChannels,
-                            .paddedChannels = layout_.channels,
                             .resultChannels = p.resultChannels,
+                            .paddedChannels = Divisor(layout_.channels),
                             .filterDepth = layout_.depth,
                             .finish = finish,
                             .pack = packOf(p, finish)};

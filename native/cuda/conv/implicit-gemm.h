@@ -15,6 +15,7 @@
 #include "cuda/conv/finish.h"
 #include "cuda/conv/pipeline.h"
 #include "cuda/conv/products.h"
+#include "cuda/device/divisor.h"
 #include "cuda/device/shared.h"
 #include "cuda/launch.h"
 
@@ -25,8 +26,8 @@ struct ImplicitGemm {
   const void* filter;  // packed, of the products' element type: (phases, groups, results, depth)
   int batch, groups;
   Axis vertical, horizontal;
-  int sourceChannels, paddedChannels,
-      resultChannels;  // of a group; as a tap of the filter has them; of a group
+  int sourceChannels, resultChannels;  // of a group
+  Divisor paddedChannels;              // sourceChannels as a tap of the filter has them
   std::int64_t filterDepth;
   Finish finish;
   int pack;  // neighbouring channels that are written at once: 8, 4 or 1
@@ -96,15 +97,15 @@ __device__ __forceinline__ void copySources(const ImplicitGemm& g, const GemmBlo
                                             const RowPlace (&rows)[Tile::rows], int step, std::byte* to) {
   constexpr int kUnits = kDeepRowBytes / unit, kElements = unit / static_cast<int>(sizeof(T));
   const int column = static_cast<int>(threadIdx.x) % kUnits;
-  const int depth = step * kStepDepth<T> + column * kElements;
-  const int tap = depth / g.paddedChannels, channel = depth % g.paddedChannels;
+  std::int64_t inTap = step * kStepDepth<T> + column * kElements;
+  const auto tap = static_cast<int>(g.paddedChannels.split(inTap)), channel = static_cast<int>(inTap);
   const int u = tap / block.across.taps, v = tap % block.across.taps;
   const int down = u * block.down.step, right = v * block.across.step;
   const int shift = down * g.horizontal.sources + right;
   const int there = u < block.down.taps ? min(max(g.sourceChannels - channel, 0), kElements) : 0;
   const T* const base = g.source.as<T>();
   const std::int64_t first = static_cast<std::int64_t>(block.group) * g.sourceChannels + channel;
-#pragma unroll 4
+#pragma unroll 2
   for (int i = static_cast<int>(threadIdx.x) / kUnits; i < Tile::rows; i += Tile::threads / kUnits) {
     const RowPlace row = rows[i];
     const bool inImage =
@@ -125,7 +126,7 @@ __device__ __forceinline__ void copyFilter(const ImplicitGemm& g, const GemmBloc
   const T* const base = static_cast<const T*>(g.filter);
   const std::int64_t first =
       static_cast<std::int64_t>(block.phase * g.groups + block.group) * g.resultChannels;
-#pragma unroll
+#pragma unroll 1  // addresses that are known ahead take registers that sums need
   for (int i = static_cast<int>(threadIdx.x) / kUnits; i < Tile::columns; i += Tile::threads / kUnits) {
     const int row = block.firstColumn + i;
     const bool there = row < g.resultChannels + (mistake == Mistake::boundOfColumns);
@@ -164,7 +165,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce) implicitGem
   findRows<Tile, mistake>(g, block, memory.rows);
   __syncthreads();
 
-  const int depth = block.down.taps * block.across.taps * g.paddedChannels;
+  const int depth = block.down.taps * block.across.taps * static_cast<int>(g.paddedChannels.value());
   const int steps = divideUp(depth, kStepDepth<T>);
   Steps<Tile>& stages = memory.tile.steps;
   const auto copyStep = [&](int step, int stage) {

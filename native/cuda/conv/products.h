@@ -27,54 +27,34 @@ class MatrixSums {
   __device__ __forceinline__ void addDeep(const std::byte* a, const std::byte* b) {
 #pragma unroll
     for (int slice = 0; slice < kSlices; ++slice) {
-      std::uint32_t down[kDown][4], across[kAcross / 2][4];
-#pragma unroll
-      for (int i = 0; i < kDown; ++i) {
-        loadMatrices(down[i], a + deepPlace(firstRow_ + i * 16 + (lane_ & 15), slice * 2 + (lane_ >> 4)));
-      }
+      std::uint32_t across[kAcross / 2][4];
 #pragma unroll
       for (int j = 0; j < kAcross / 2; ++j) {
         const int row = firstColumn_ + j * 16 + (lane_ & 7) + (lane_ >> 4) * 8;
         loadMatrices(across[j], b + deepPlace(row, slice * 2 + (lane_ >> 3 & 1)));
       }
-      multiply(down, across);
+#pragma unroll
+      for (int i = 0; i < kDown; ++i) {
+        std::uint32_t down[4];
+        loadMatrices(down, a + deepPlace(firstRow_ + i * 16 + (lane_ & 15), slice * 2 + (lane_ >> 4)));
+        multiply(i, down, across);
+      }
     }
   }
 
   /// Of wide operands.
   __device__ __forceinline__ void addWide(const std::byte* a, const std::byte* b) {
-#pragma unroll
+#pragma unroll(sizeof(T) == 2 ? kSlices : 1)
     for (int slice = 0; slice < kSlices; ++slice) {
-      std::uint32_t down[kDown][4], across[kAcross / 2][4];
-      if constexpr (sizeof(T) == 2) {
-        const int half = (lane_ & 7) + slice * 16, chunk = lane_ >> 3 & 1, other = lane_ >> 4;
+      std::uint32_t across[kAcross / 2][4];
 #pragma unroll
-        for (int i = 0; i < kDown; ++i) {
-          loadTransposedMatrices(
-              down[i], a + widePlace<T, Tile::rows>(half + other * 8, (firstRow_ + i * 16) / 8 + chunk));
-        }
+      for (int j = 0; j < kAcross / 2; ++j) loadWideColumns(across[j], b, slice, firstColumn_ + j * 16);
 #pragma unroll
-        for (int j = 0; j < kAcross / 2; ++j) {
-          loadTransposedMatrices(across[j], b + widePlace<T, Tile::columns>(
-                                                    half + chunk * 8, (firstColumn_ + j * 16) / 8 + other));
-        }
-      } else {
-        const int g = lane_ / 4, depth = slice * 8 + lane_ % 4;
-#pragma unroll
-        for (int r = 0; r < 4; ++r) {
-#pragma unroll
-          for (int i = 0; i < kDown; ++i) {
-            down[i][r] = wideElement<Tile::rows>(a, depth + r / 2 * 4, firstRow_ + i * 16 + g + r % 2 * 8);
-          }
-#pragma unroll
-          for (int j = 0; j < kAcross / 2; ++j) {
-            across[j][r] =
-                wideElement<Tile::columns>(b, depth + r % 2 * 4, firstColumn_ + j * 16 + g + r / 2 * 8);
-            across[j][r] = Products::rounded(across[j][r]);
-          }
-        }
+      for (int i = 0; i < kDown; ++i) {
+        std::uint32_t down[4];
+        loadWideRows(down, a, slice, firstRow_ + i * 16);
+        multiply(i, down, across);
       }
-      multiply(down, across);
     }
   }
 
@@ -107,17 +87,45 @@ class MatrixSums {
                                                    i % 4 * 4);
   }
 
-  __device__ __forceinline__ void multiply(std::uint32_t (&down)[kDown][4],
+  /// Rows first … first + 15 of a, of a slice.
+  __device__ __forceinline__ void loadWideRows(std::uint32_t (&down)[4], const std::byte* a, int slice,
+                                               int first) const {
+    if constexpr (sizeof(T) == 2) {
+      const int row = (lane_ & 7) + slice * 16 + (lane_ >> 4) * 8;
+      loadTransposedMatrices(down, a + widePlace<T, Tile::rows>(row, first / 8 + (lane_ >> 3 & 1)));
+    } else {
+      const int row = slice * 8 + lane_ % 4, g = first + lane_ / 4;
+#pragma unroll
+      for (int r = 0; r < 4; ++r) {
+        down[r] = wideElement<Tile::rows>(a, row + r / 2 * 4, g + r % 2 * 8);
+      }
+    }
+  }
+
+  /// Columns first … first + 15 of b, of a slice.
+  __device__ __forceinline__ void loadWideColumns(std::uint32_t (&across)[4], const std::byte* b, int slice,
+                                                  int first) const {
+    if constexpr (sizeof(T) == 2) {
+      const int row = (lane_ & 7) + slice * 16 + (lane_ >> 3 & 1) * 8;
+      loadTransposedMatrices(across, b + widePlace<T, Tile::columns>(row, first / 8 + (lane_ >> 4)));
+    } else {
+      const int row = slice * 8 + lane_ % 4, g = first + lane_ / 4;
+#pragma unroll
+      for (int r = 0; r < 4; ++r) {
+        across[r] = Products::rounded(wideElement<Tile::columns>(b, row + r % 2 * 4, g + r / 2 * 8));
+      }
+    }
+  }
+
+  /// Adds the products of 16 rows, which lie in `down`, and all of the warp's columns.
+  __device__ __forceinline__ void multiply(int i, std::uint32_t (&down)[4],
                                            const std::uint32_t (&across)[kAcross / 2][4]) {
 #pragma unroll
-    for (int i = 0; i < kDown; ++i) {
+    for (int r = 0; r < 4; ++r) down[r] = Products::rounded(down[r]);
 #pragma unroll
-      for (int r = 0; r < 4; ++r) down[i][r] = Products::rounded(down[i][r]);
-#pragma unroll
-      for (int j = 0; j < kAcross; ++j) {
-        const std::uint32_t column[2] = {across[j / 2][j % 2 * 2], across[j / 2][j % 2 * 2 + 1]};
-        Products::multiply(sums_[i][j], down[i], column);
-      }
+    for (int j = 0; j < kAcross; ++j) {
+      const std::uint32_t column[2] = {across[j / 2][j % 2 * 2], across[j / 2][j % 2 * 2 + 1]};
+      Products::multiply(sums_[i][j], down, column);
     }
   }
 
@@ -131,6 +139,8 @@ class ScalarSums {
   static constexpr int kThreadsAcross = 16, kThreadsDown = Tile::threads / kThreadsAcross;
   static constexpr int kDown = Tile::rows / kThreadsDown, kAcross = Tile::columns / kThreadsAcross;
   static constexpr int kChunk = kChunkBytes / sizeof(float);
+  static constexpr int kPair =
+      2;  // of depth at a time: a whole chunk of each row is more than registers hold
 
  public:
   __device__ ScalarSums()
@@ -138,26 +148,29 @@ class ScalarSums {
         across_(static_cast<int>(threadIdx.x) % kThreadsAcross) {}
 
   __device__ __forceinline__ void addDeep(const std::byte* a, const std::byte* b) {
-#pragma unroll
-    for (int chunk = 0; chunk < kStepDepth<float> / kChunk; ++chunk) {
-      float down[kDown][kChunk];
-#pragma unroll
-      for (int i = 0; i < kDown; ++i) load(a + deepPlace(down_ + i * kThreadsDown, chunk), down[i]);
+#pragma unroll 1
+    for (int depth = 0; depth < kStepDepth<float>; depth += kPair) {
+      const int chunk = depth / kChunk, byte = depth % kChunk * static_cast<int>(sizeof(float));
+      float across[kAcross][kPair];
 #pragma unroll
       for (int j = 0; j < kAcross; ++j) {
-        float across[kChunk];
-        load(b + deepPlace(across_ + j * kThreadsAcross, chunk), across);
+        load(b + deepPlace(across_ + j * kThreadsAcross, chunk) + byte, across[j]);
+      }
 #pragma unroll
-        for (int k = 0; k < kChunk; ++k) {
+      for (int i = 0; i < kDown; ++i) {
+        float down[kPair];
+        load(a + deepPlace(down_ + i * kThreadsDown, chunk) + byte, down);
 #pragma unroll
-          for (int i = 0; i < kDown; ++i) sums_[i][j] += down[i][k] * across[k];
+        for (int k = 0; k < kPair; ++k) {
+#pragma unroll
+          for (int j = 0; j < kAcross; ++j) sums_[i][j] += down[k] * across[j][k];
         }
       }
     }
   }
 
   __device__ __forceinline__ void addWide(const std::byte* a, const std::byte* b) {
-#pragma unroll
+#pragma unroll 1
     for (int depth = 0; depth < kStepDepth<float>; ++depth) {
       float down[kDown / kChunk][kChunk], across[kAcross / kChunk][kChunk];
 #pragma unroll
@@ -202,8 +215,9 @@ class ScalarSums {
   }
 
  private:
-  static __device__ __forceinline__ void load(const std::byte* from, float (&x)[kChunk]) {
-    loadPack<kChunk>(reinterpret_cast<const float*>(from), x);
+  template <int count>
+  static __device__ __forceinline__ void load(const std::byte* from, float (&x)[count]) {
+    loadPack<count>(reinterpret_cast<const float*>(from), x);
   }
 
   int down_, across_;
