@@ -4,6 +4,7 @@
 
 #include <cuda_runtime.h>
 
+#include "core/integers.h"
 #include "cuda/device/reduce.h"
 #include "cuda/ops/pixel-attention.h"
 
@@ -30,20 +31,19 @@ __device__ __forceinline__ int upTo(int most, std::int64_t left) {
   return static_cast<int>(left < most ? left : most);
 }
 
-/// A block's rows, and the columns that it is at.
+/// A block's rows, and the columns that it is at: of a set, which has fewer than 2³¹ pixels.
 template <int blockRows, int blockColumns, int warpRows>
 struct PlaceOf {
-  std::int64_t set, firstRow, firstColumn, firstTerm;
-  int rowCount, columnCount, warpRow;
+  int set, firstRow, firstColumn, firstTerm, rowCount, columnCount, warpRow;
 
   template <int width>
   __device__ __forceinline__ static PlaceOf first(const WeightedSums& a) {
-    const std::int64_t blocks = (a.rows.length + blockRows - 1) / blockRows;
-    const std::int64_t firstRow = blockIdx.x % blocks * blockRows;
-    return {.set = blockIdx.x / blocks,
+    const int blocks = divideUp(static_cast<int>(a.rows.length), blockRows);
+    const int firstRow = static_cast<int>(blockIdx.x) % blocks * blockRows;
+    return {.set = static_cast<int>(blockIdx.x) / blocks,
             .firstRow = firstRow,
             .firstColumn = 0,
-            .firstTerm = static_cast<std::int64_t>(blockIdx.y) * width,
+            .firstTerm = static_cast<int>(blockIdx.y) * width,
             .rowCount = upTo(blockRows, a.rows.length - firstRow),
             .columnCount = upTo(blockColumns, a.columns.length),
             .warpRow = static_cast<int>(threadIdx.x) / kWarpLanes * warpRows};

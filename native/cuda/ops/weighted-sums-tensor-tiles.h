@@ -136,7 +136,7 @@ class TensorTiles {
   Memory& memory_;
   TensorPlace at_;
   Phase phase_ = scores;
-  std::int64_t offset_ = 0;  // in channels
+  int offset_ = 0;  // in channels
   int stage_ = 0;
 };
 

@@ -97,7 +97,7 @@ __device__ __forceinline__ void multiply(Tiles& tiles, const TensorPlace& at, co
     for (int i = 0; i < 4; ++i) products[j][i] = 0;
   }
 #pragma unroll 1
-  for (std::int64_t offset = 0; offset < channels; offset += kTensorInner) {
+  for (int offset = 0; offset < channels; offset += kTensorInner) {
     const auto& tile = tiles.next();
     if (!at.hasRows()) continue;
     const BFloat16* const rows = resident ? resident + offset : &tile.rows[at.warpRow][0];
