@@ -84,13 +84,12 @@ if [[ $packed == yes ]]; then
 fi
 export PATH=$PATH:/usr/local/cuda/bin
 
-# Of the first GPU, as nvcc names machine code: Hopper's own instructions want the a.
+# Of the first GPU, as nvcc names machine code.
 architecture() {
   local capability
   capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d '. ')
   case $capability in
-    90 | 100 | 103 | 120) echo "${capability}a-real" ;;
-    [0-9]*) echo "$capability-real" ;;
+    [0-9]*) echo "sm_$capability" ;;
     *)
       echo "no GPU was found by nvidia-smi" >&2
       return 1
@@ -127,7 +126,7 @@ build_all() {
   else
     local machine_code
     machine_code=$(architecture) || return
-    cmake_options+=(-DOCRNET_CUDA=ON -DOCRNET_GPU_TESTS=ON "-DCMAKE_CUDA_ARCHITECTURES=$machine_code")
+    cmake_options+=(-DOCRNET_CUDA=ON -DOCRNET_GPU_TESTS=ON "-DOCRNET_CUDA_CODE=$machine_code")
   fi
   local modules=$root/node_modules
   limited "$limit" cmake -S . -B "$build" "${generator[@]}" "${cmake_options[@]}" -DCMAKE_JS_LIB= \
