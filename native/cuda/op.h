@@ -35,6 +35,9 @@ struct StepMemory {
   }
 };
 
+/// Scratch memory begins at a multiple of it, and so should each piece of it.
+inline constexpr std::size_t kScratchAlignment = 256;
+
 /// A step with everything that can be made ahead: packed filters, tables.
 class PreparedStep {
  public:

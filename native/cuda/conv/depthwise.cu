@@ -69,11 +69,11 @@ __global__ void __launch_bounds__(kThreads) depthwiseKernel(Depthwise d) {
   }
 }
 
-bool supports(const Problem& p) {
+bool supportsDepthwise(const Problem& p) {
   return p.sourceChannels == 1 && p.resultChannels == 1 && p.taps() <= kMostTaps;
 }
 
-Estimate estimate(const Problem& p, const Device& device) {
+Estimate estimateDepthwise(const Problem& p, const Device& device) {
   constexpr double kStartMicroseconds = 4, kBytesPerMicrosecond = 2e4;  // of one multiprocessor
   const double pixels = static_cast<double>(p.sourcePixels() + p.resultPixels());
   const double bytes = pixels * p.groups * static_cast<double>(bytesPerElement(p.sourceType));
@@ -110,6 +110,6 @@ std::unique_ptr<PreparedStep> prepareDepthwise(const Problem& p, const StepDescr
 
 }  // namespace
 
-const Algorithm depthwise{supports, estimate, prepareDepthwise};
+const Algorithm depthwise{supportsDepthwise, estimateDepthwise, prepareDepthwise};
 
 }  // namespace ocrnet::cuda::conv

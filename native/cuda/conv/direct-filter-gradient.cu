@@ -92,9 +92,9 @@ std::int64_t partsOf(const Problem& problem, const Device& device) {
                                   std::min(kMostParts, divideUp(problem.resultPixels(), kFewestPixels)));
 }
 
-bool supports(const Problem&) { return true; }
+bool supportsSums(const Problem&) { return true; }
 
-Estimate estimate(const Problem& problem, const Device& device) {
+Estimate estimateSums(const Problem& problem, const Device& device) {
   constexpr double kProductsPerMicrosecond = 4000;  // of one multiprocessor: two loads for each
   return {"direct", problem.products() / (kProductsPerMicrosecond * device.multiprocessors),
           partialSumsBytes(problem, partsOf(problem, device))};
@@ -127,6 +127,6 @@ std::unique_ptr<PreparedStep> prepareSums(const Problem& problem, const StepDesc
 
 }  // namespace
 
-const Algorithm directFilterGradient{supports, estimate, prepareSums};
+const Algorithm directFilterGradient{supportsSums, estimateSums, prepareSums};
 
 }  // namespace ocrnet::cuda::conv

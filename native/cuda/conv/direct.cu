@@ -53,9 +53,9 @@ __global__ void __launch_bounds__(kElementThreads) directKernel(Direct d, PixelP
   finish(d.finish, pixel, channel, sum);
 }
 
-bool supports(const Problem&) { return true; }
+bool supportsDirect(const Problem&) { return true; }
 
-Estimate estimate(const Problem& problem, const Device& device) {
+Estimate estimateDirect(const Problem& problem, const Device& device) {
   constexpr double kProductsPerMicrosecond = 4000;  // of one multiprocessor: a load or two for each
   return {"direct", problem.products() / (kProductsPerMicrosecond * device.multiprocessors), 0};
 }
@@ -81,6 +81,6 @@ std::unique_ptr<PreparedStep> prepareDirect(const Problem& problem, const StepDe
 
 }  // namespace
 
-const Algorithm direct{supports, estimate, prepareDirect};
+const Algorithm direct{supportsDirect, estimateDirect, prepareDirect};
 
 }  // namespace ocrnet::cuda::conv

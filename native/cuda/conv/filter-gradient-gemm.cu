@@ -9,10 +9,7 @@ namespace ocrnet::cuda::conv {
 
 namespace {
 
-/// Below this the tiles are empty: depthwise convolutions and the like.
-constexpr int kFewestGroupChannels = 4;
-
-int unitOf(const Problem& p) {
+int operandUnitOf(const Problem& p) {
   const bool grouped = p.groups > 1;
   return copyUnitOf(
       bytesPerElement(p.sourceType),
@@ -20,19 +17,19 @@ int unitOf(const Problem& p) {
 }
 
 template <class Tile>
-bool supports(const Problem& p) {
+bool supportsGradient(const Problem& p) {
   constexpr std::int64_t kMostColumns = 1 << 28;  // the zeros that fill taps up included
   if (std::int64_t{p.taps()} * (p.sourceChannels + 16) > kMostColumns) return false;
-  if (kIsLarge<Tile> && unitOf(p) < 16) return false;
+  if (kIsLarge<Tile> && operandUnitOf(p) < 16) return false;
   return p.groups <= kMostGridHeight &&
          (p.groups == 1 || std::min(p.sourceChannels, p.resultChannels) >= kFewestGroupChannels);
 }
 
 int paddedInputs(const Problem& p) {
-  return roundUp(p.sourceChannels, unitOf(p) / static_cast<int>(bytesPerElement(p.sourceType)));
+  return roundUp(p.sourceChannels, operandUnitOf(p) / static_cast<int>(bytesPerElement(p.sourceType)));
 }
 
-int tilesOf(const Problem& p, bool large) {
+int gradientTilesOf(const Problem& p, bool large) {
   const auto count = [&](auto tile) {
     return divideUp(p.resultChannels, tile.rows) * divideUp(p.taps() * paddedInputs(p), tile.columns) *
            p.groups;
@@ -46,7 +43,7 @@ int pixelsOfPart(const Problem& p, const Device& device, bool large) {
   constexpr int kFewestPixels = 512, kMostParts = 64, kGrain = 32;
   const auto pixels = static_cast<int>(p.resultPixels());
   const int blocksAtOnce = large ? LargeTile::blocksAtOnce : SmallTile::blocksAtOnce;
-  const int wanted = divideUp(blocksAtOnce * device.multiprocessors, tilesOf(p, large));
+  const int wanted = divideUp(blocksAtOnce * device.multiprocessors, gradientTilesOf(p, large));
   const int parts = std::clamp(wanted, 1, std::min(kMostParts, divideUp(pixels, kFewestPixels)));
   return roundUp(divideUp(pixels, parts), kGrain);
 }
@@ -56,12 +53,12 @@ int partsOf(const Problem& p, const Device& device, bool large) {
 }
 
 template <class Tile>
-Estimate estimate(const Problem& p, const Device& device) {
+Estimate estimateGradient(const Problem& p, const Device& device) {
   constexpr double kSummedBytesPerMicrosecond = 1.5e4;  // of one multiprocessor
   const int parts = partsOf(p, device, kIsLarge<Tile>);
   const std::size_t scratchBytes = partialSumsBytes(p, parts);
   return withProducts(p.sourceType, device, [&](auto products) -> Estimate {
-    const double blocks = static_cast<double>(tilesOf(p, kIsLarge<Tile>)) * parts;
+    const double blocks = static_cast<double>(gradientTilesOf(p, kIsLarge<Tile>)) * parts;
     return {
         gemmName<Tile>(products),
         gemmMicroseconds<Tile>(products, blocks, pixelsOfPart(p, device, kIsLarge<Tile>), device) +
@@ -71,8 +68,8 @@ Estimate estimate(const Problem& p, const Device& device) {
 }
 
 template <class Tile>
-std::unique_ptr<PreparedStep> prepareGemm(const Problem& problem, const StepDescription&,
-                                          const Device& device, Parameters&) {
+std::unique_ptr<PreparedStep> prepareGradient(const Problem& problem, const StepDescription&,
+                                              const Device& device, Parameters&) {
   return withProducts(problem.sourceType, device, [&](auto products) {
     return prepareFilterGradientGemm(problem, device, kIsLarge<Tile>,
                                      launchFilterGradientGemm<decltype(products)>);
@@ -99,13 +96,16 @@ std::unique_ptr<PreparedStep> prepareFilterGradientGemm(const Problem& p, const 
                                   .groups = p.groups,
                                   .pixels = static_cast<int>(p.resultPixels()),
                                   .pixelsOfPart = pixelsOfPart};
-    const int unit = alignedUnit(unitOf(p), bytesPerElement(p.sourceType), {gemm.x.data, gemm.dy.data});
+    const int unit =
+        alignedUnit(operandUnitOf(p), bytesPerElement(p.sourceType), {gemm.x.data, gemm.dy.data});
     launch(gemm, large, unit, parts, stream);
     if (parts > 1) sumPartials(sums, parts, p.filterElements(), memory.out<float>(0), stream);
   });
 }
 
-const Algorithm filterGradientGemmLarge{supports<LargeTile>, estimate<LargeTile>, prepareGemm<LargeTile>};
-const Algorithm filterGradientGemmSmall{supports<SmallTile>, estimate<SmallTile>, prepareGemm<SmallTile>};
+const Algorithm filterGradientGemmLarge{supportsGradient<LargeTile>, estimateGradient<LargeTile>,
+                                        prepareGradient<LargeTile>};
+const Algorithm filterGradientGemmSmall{supportsGradient<SmallTile>, estimateGradient<SmallTile>,
+                                        prepareGradient<SmallTile>};
 
 }  // namespace ocrnet::cuda::conv

@@ -17,6 +17,9 @@ namespace ocrnet::cuda::conv {
 template <class Tile>
 inline constexpr bool kIsLarge = Tile::rows == LargeTile::rows;
 
+/// With fewer channels in a group the tiles are empty: depthwise convolutions and the like.
+inline constexpr int kFewestGroupChannels = 4;
+
 /// Grids have at most so many blocks in y and in z.
 inline constexpr int kMostGridHeight = 65535;
 

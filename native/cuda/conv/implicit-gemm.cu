@@ -12,19 +12,16 @@ namespace {
 /// Strides beyond this are not divided into phases.
 constexpr int kMostDivisor = 4;
 
-/// Below this the tiles are empty: depthwise convolutions and the like.
-constexpr int kFewestGroupChannels = 4;
-
 /// The widest copies of sources that strides and channels allow, in bytes.
-int unitOf(const Problem& p) {
+int sourceUnitOf(const Problem& p) {
   return copyUnitOf(bytesPerElement(p.sourceType), {p.sourceStride, p.groups > 1 ? p.sourceChannels : 0});
 }
 
 template <class Tile>
-bool supports(const Problem& p) {
+bool supportsGemm(const Problem& p) {
   constexpr std::int64_t kMostDepth = 1 << 28;  // the zeros that fill taps up included
   if (std::int64_t{p.taps()} * (p.sourceChannels + 16) > kMostDepth) return false;
-  if (kIsLarge<Tile> && unitOf(p) < 16) return false;
+  if (kIsLarge<Tile> && sourceUnitOf(p) < 16) return false;
   return std::max(p.vertical.divisor, p.horizontal.divisor) <= kMostDivisor && p.groups <= kMostGridHeight &&
          (p.groups == 1 || std::min(p.sourceChannels, p.resultChannels) >= kFewestGroupChannels);
 }
@@ -34,11 +31,11 @@ FilterLayout layoutOf(const Problem& p, const Device& device) {
   const FilterForm form = p.sourceType == DataType::bfloat16 ? FilterForm::bfloat16
                           : device.tf32                      ? FilterForm::tf32
                                                              : FilterForm::float32;
-  return filterLayout(p, form, unitOf(p) / elementBytes, kDeepRowBytes / elementBytes);
+  return filterLayout(p, form, sourceUnitOf(p) / elementBytes, kDeepRowBytes / elementBytes);
 }
 
 template <class Tile>
-Estimate estimate(const Problem& p, const Device& device) {
+Estimate estimateGemm(const Problem& p, const Device& device) {
   const FilterLayout layout = layoutOf(p, device);
   double rows = 0;
   double steps = 0;  // of a block, on average over the phases
@@ -90,7 +87,7 @@ class GemmStep final : public PreparedStep {
                             .filterDepth = layout_.depth,
                             .finish = finish,
                             .pack = packOf(p, finish)};
-    launch_(gemm, large_, alignedUnit(unitOf(p), bytesPerElement(p.sourceType), {source.data}), stream);
+    launch_(gemm, large_, alignedUnit(sourceUnitOf(p), bytesPerElement(p.sourceType), {source.data}), stream);
   }
   bool reads(std::size_t input) const override { return input != kFilterInput || !filter_.isKept(); }
 
@@ -121,7 +118,7 @@ std::unique_ptr<PreparedStep> prepareImplicitGemm(const Problem& problem, const 
                                     large);
 }
 
-const Algorithm implicitGemmLarge{supports<LargeTile>, estimate<LargeTile>, prepareGemm<LargeTile>};
-const Algorithm implicitGemmSmall{supports<SmallTile>, estimate<SmallTile>, prepareGemm<SmallTile>};
+const Algorithm implicitGemmLarge{supportsGemm<LargeTile>, estimateGemm<LargeTile>, prepareGemm<LargeTile>};
+const Algorithm implicitGemmSmall{supportsGemm<SmallTile>, estimateGemm<SmallTile>, prepareGemm<SmallTile>};
 
 }  // namespace ocrnet::cuda::conv

@@ -10,12 +10,12 @@ namespace ocrnet::cuda::conv {
 
 namespace {
 
-constexpr unsigned kThreads = 256;
+constexpr unsigned kPackThreads = 256;
 
 template <FilterForm form>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kPackThreads)
     packFilterKernel(FilterLayout layout, const float* filter, void* packed) {
-  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kPackThreads + threadIdx.x;
   if (i >= layout.elements()) return;
   const std::int64_t element = layout.elementAt(i);
   const float value = element < 0 ? 0 : filter[element];
@@ -48,8 +48,8 @@ void packOnHost(const FilterLayout& layout, const float* filter, std::byte* pack
 }
 
 void packOnDevice(const FilterLayout& layout, const float* filter, void* packed, cudaStream_t stream) {
-  const LaunchShape shape{dim3(static_cast<unsigned>(divideUp(layout.elements(), std::int64_t{kThreads}))),
-                          kThreads};
+  const LaunchShape shape{
+      dim3(static_cast<unsigned>(divideUp(layout.elements(), std::int64_t{kPackThreads}))), kPackThreads};
   switch (layout.form) {
     case FilterForm::bfloat16:
       return launch<packFilterKernel<FilterForm::bfloat16>>(shape, stream, layout, filter, packed);

@@ -10,7 +10,8 @@ __global__ void __launch_bounds__(kElementThreads)
   addWeighted<width>(sum, weights[0], weights[1], packs);
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
+std::unique_ptr<PreparedStep> prepareAccumulate(const StepDescription& step, const Device& device,
+                                                Parameters&) {
   requireChoice(step, Choice{});
   return preparedStep([count = step.input(0)->elements(), device](const StepMemory& memory,
                                                                   cudaStream_t stream) {
@@ -23,6 +24,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op accumulateOp{.choose = withoutScratch, .prepare = prepare};
+const Op accumulateOp{.choose = withoutScratch, .prepare = prepareAccumulate};
 
 }  // namespace ocrnet::cuda

@@ -27,7 +27,8 @@ __global__ void __launch_bounds__(kElementThreads)
   storePack<count>(a.dx.as<T>() + pixel * a.dx.stride + channel, dy);
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&, Parameters&) {
+std::unique_ptr<PreparedStep> prepareActivateGradient(const StepDescription& step, const Device&,
+                                                      Parameters&) {
   requireChoice(step, Choice{});
   const TensorInfo& dy = *step.input(0);
   const auto& [activation, negativeSlope] = step.attributes<ActivateGradientAttributes>();
@@ -49,6 +50,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op activateGradientOp{.choose = withoutScratch, .prepare = prepare};
+const Op activateGradientOp{.choose = withoutScratch, .prepare = prepareActivateGradient};
 
 }  // namespace ocrnet::cuda

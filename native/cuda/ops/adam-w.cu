@@ -61,7 +61,7 @@ __global__ void __launch_bounds__(kElementThreads) adamWKernel(AdamW a, FlatPack
   });
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
+std::unique_ptr<PreparedStep> prepareAdamW(const StepDescription& step, const Device& device, Parameters&) {
   requireChoice(step, Choice{});
   return preparedStep([a = step.attributes<AdamWAttributes>(), count = step.input(0)->elements(), device](
                           const StepMemory& memory, cudaStream_t stream) {
@@ -95,6 +95,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op adamWOp{.choose = withoutScratch, .prepare = prepare};
+const Op adamWOp{.choose = withoutScratch, .prepare = prepareAdamW};
 
 }  // namespace ocrnet::cuda

@@ -36,7 +36,8 @@ __global__ void __launch_bounds__(kElementThreads)
   storePack<count>(p.dx.as<T>() + pixel * p.dx.stride + pack * count, sum);
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&, Parameters& parameters) {
+std::unique_ptr<PreparedStep> prepareAdaptiveAveragePool2dGradient(const StepDescription& step, const Device&,
+                                                                   Parameters& parameters) {
   requireChoice(step, Choice{});
   const TensorInfo &dy = *step.input(0), &dx = *step.output(0);
   return preparedStep(
@@ -63,6 +64,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op adaptiveAveragePool2dGradientOp{.choose = withoutScratch, .prepare = prepare};
+const Op adaptiveAveragePool2dGradientOp{.choose = withoutScratch,
+                                         .prepare = prepareAdaptiveAveragePool2dGradient};
 
 }  // namespace ocrnet::cuda

@@ -96,15 +96,15 @@ std::int64_t partsOf(const TensorInfo& x, const TensorInfo& y) {
   return std::clamp<std::int64_t>(rows * columns / kPartPixels, 1, std::min(rows, kMostParts));
 }
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseAdaptiveAveragePool2d(const StepDescription& step, const Device&) {
   const TensorInfo &x = *step.input(0), &y = *step.output(0);
   const std::int64_t parts = partsOf(x, y);
   return {.scratchBytes = parts == 1 ? 0 : y.elements() * parts * sizeof(float)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device,
-                                      Parameters& parameters) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareAdaptiveAveragePool2d(const StepDescription& step, const Device& device,
+                                                           Parameters& parameters) {
+  requireChoice(step, chooseAdaptiveAveragePool2d(step, device));
   const TensorInfo &x = *step.input(0), &y = *step.output(0);
   return preparedStep(
       [x, y, rows = Table(parameters, cellsOf(y.shape[1], x.shape[1])),
@@ -138,6 +138,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op adaptiveAveragePool2dOp{.choose = choose, .prepare = prepare};
+const Op adaptiveAveragePool2dOp{.choose = chooseAdaptiveAveragePool2d,
+                                 .prepare = prepareAdaptiveAveragePool2d};
 
 }  // namespace ocrnet::cuda

@@ -4,24 +4,24 @@ namespace ocrnet::cuda {
 
 namespace {
 
-RegionSizes sizesOf(const StepDescription& step) {
+RegionSizes aggregatedSizes(const StepDescription& step) {
   const TensorInfo &regions = *step.input(0), &features = *step.input(1);
   return {features.shape[0], features.shape[1] * features.shape[2], regions.channels(), features.channels()};
 }
 
-Choice choose(const StepDescription& step, const Device&) {
-  return {.scratchBytes = sumsScratchBytes(sizesOf(step))};
+Choice chooseAggregateRegions(const StepDescription& step, const Device&) {
+  return {.scratchBytes = sumsScratchBytes(aggregatedSizes(step))};
 }
 
 }  // namespace
 
 const Op aggregateRegionsOp{
-    .choose = choose,
+    .choose = chooseAggregateRegions,
     .prepare =
         [](const StepDescription& step, const Device& device, Parameters&) {
-          requireChoice(step, choose(step, device));
+          requireChoice(step, chooseAggregateRegions(step, device));
           const TensorInfo& features = *step.input(1);
-          return preparedStep([sizes = sizesOf(step), type = features.dataType,
+          return preparedStep([sizes = aggregatedSizes(step), type = features.dataType,
                                stride = features.pixelStride](const StepMemory& memory, cudaStream_t stream) {
             enqueueSums(type, sizes, {memory.inputs[0], sizes.classes}, {memory.inputs[1], stride},
                         memory.outputs[0], memory.scratchAs<float>(), stream);

@@ -6,12 +6,13 @@ namespace ocrnet::cuda {
 
 namespace {
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseAttendCrissCrossGradient(const StepDescription& step, const Device&) {
   return {.scratchBytes = AttentionGradient::scratchBytes(step)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareAttendCrissCrossGradient(const StepDescription& step,
+                                                              const Device& device, Parameters&) {
+  requireChoice(step, chooseAttendCrissCrossGradient(step, device));
   const TensorInfo& query = *step.input(0);
   return preparedStep(
       [gradient = AttentionGradient(step, step.attributes<AttendCrissCrossGradientAttributes>().scale),
@@ -26,6 +27,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op attendCrissCrossGradientOp{.choose = choose, .prepare = prepare};
+const Op attendCrissCrossGradientOp{.choose = chooseAttendCrissCrossGradient,
+                                    .prepare = prepareAttendCrissCrossGradient};
 
 }  // namespace ocrnet::cuda

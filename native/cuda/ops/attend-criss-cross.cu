@@ -8,12 +8,13 @@ namespace ocrnet::cuda {
 namespace {
 
 /// The logSumExp of the rows, which the columns' own overwrites where somebody else still reads it.
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseAttendCrissCross(const StepDescription& step, const Device&) {
   return {.scratchBytes = step.input(0)->pixels() * sizeof(float)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareAttendCrissCross(const StepDescription& step, const Device& device,
+                                                      Parameters&) {
+  requireChoice(step, chooseAttendCrissCross(step, device));
   const TensorInfo& query = *step.input(0);
   return preparedStep(
       [attention = Attention(step, step.attributes<AttendCrissCrossAttributes>().scale),
@@ -30,6 +31,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op attendCrissCrossOp{.choose = choose, .prepare = prepare};
+const Op attendCrissCrossOp{.choose = chooseAttendCrissCross, .prepare = prepareAttendCrissCross};
 
 }  // namespace ocrnet::cuda

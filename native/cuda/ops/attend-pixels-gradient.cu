@@ -4,12 +4,13 @@ namespace ocrnet::cuda {
 
 namespace {
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseAttendPixelsGradient(const StepDescription& step, const Device&) {
   return {.scratchBytes = AttentionGradient::scratchBytes(step)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareAttendPixelsGradient(const StepDescription& step, const Device& device,
+                                                          Parameters&) {
+  requireChoice(step, chooseAttendPixelsGradient(step, device));
   return preparedStep(
       [gradient = AttentionGradient(step, step.attributes<AttendPixelsGradientAttributes>().scale),
        queries = imageSets(*step.input(0)),
@@ -23,6 +24,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op attendPixelsGradientOp{.choose = choose, .prepare = prepare};
+const Op attendPixelsGradientOp{.choose = chooseAttendPixelsGradient, .prepare = prepareAttendPixelsGradient};
 
 }  // namespace ocrnet::cuda

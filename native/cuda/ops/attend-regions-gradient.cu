@@ -12,10 +12,10 @@ namespace ocrnet::cuda {
 
 namespace {
 
-struct Layout {
+struct RegionGradientScratch {
   RegionSizes keys, values;  // of the products with vectors of so many channels
 
-  explicit Layout(const StepDescription& step) {
+  explicit RegionGradientScratch(const StepDescription& step) {
     const TensorInfo &query = *step.input(0), &value = *step.input(2);
     keys = values = {query.shape[0], query.shape[1] * query.shape[2], value.shape[1], query.channels()};
     values.channels = value.channels();
@@ -27,15 +27,17 @@ struct Layout {
   }
 };
 
-Choice choose(const StepDescription& step, const Device&) {
-  return {.scratchBytes = Layout(step).scratchBytes()};
+Choice chooseAttendRegionsGradient(const StepDescription& step, const Device&) {
+  return {.scratchBytes = RegionGradientScratch(step).scratchBytes()};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareAttendRegionsGradient(const StepDescription& step, const Device& device,
+                                                           Parameters&) {
+  requireChoice(step, chooseAttendRegionsGradient(step, device));
   const TensorInfo &query = *step.input(0), &dy = *step.input(3);
-  return preparedStep([layout = Layout(step), type = query.dataType, queryStride = query.pixelStride,
-                       dyStride = dy.pixelStride, dQueryTarget = targetOf(step.output(0), nullptr),
+  return preparedStep([layout = RegionGradientScratch(step), type = query.dataType,
+                       queryStride = query.pixelStride, dyStride = dy.pixelStride,
+                       dQueryTarget = targetOf(step.output(0), nullptr),
                        scale = step.attributes<AttendRegionsGradientAttributes>().scale](
                           const StepMemory& memory, cudaStream_t stream) {
     const auto& [keys, values] = layout;
@@ -62,6 +64,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op attendRegionsGradientOp{.choose = choose, .prepare = prepare};
+const Op attendRegionsGradientOp{.choose = chooseAttendRegionsGradient,
+                                 .prepare = prepareAttendRegionsGradient};
 
 }  // namespace ocrnet::cuda

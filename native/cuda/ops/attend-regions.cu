@@ -25,7 +25,7 @@ constexpr int kTilePixels = 64, kTileChannels = 128;
 constexpr int kParts = kProductThreads / kTilePixels;
 
 template <class T, bool packed>
-struct Attention {
+struct RegionAttention {
   Operand<T, packed> query, key, value;  // of one image
   T* y;
   std::int64_t yStride, images, depth, classes, channels;
@@ -42,7 +42,7 @@ struct SoftmaxMemory {
 /// those of the second lie where the scores were or, if the relation takes the scores' own place, where the
 /// first one's were.
 template <class T, bool packed, int tileClasses>
-struct Layout {
+struct SharedLayout {
   using Engine = EngineFor<T>;
   using Element = typename Engine::Element;
   using QueryCopy = TileCopy<Engine, T, packed, Rows::alongDepth, kTilePixels>;
@@ -60,7 +60,7 @@ struct Layout {
   int paddedClasses;
   std::size_t scores, bytes;
 
-  __host__ __device__ explicit Layout(std::int64_t classes)
+  __host__ __device__ explicit SharedLayout(std::int64_t classes)
       : paddedClasses(static_cast<int>((classes + Engine::kDepth - 1) / Engine::kDepth * Engine::kDepth)) {
     const std::size_t relationBytes = kHalves * paddedClasses * RelationTile::kStride * sizeof(Element);
     const std::size_t scoreBytes = paddedClasses * kScoreStride * sizeof(float);
@@ -120,8 +120,8 @@ __device__ __forceinline__ void exponentiate(const L& layout, int classes, float
 }
 
 template <class T, bool packed, int tileClasses>
-__global__ void __launch_bounds__(kProductThreads, 2) attendKernel(Attention<T, packed> a) {
-  using L = Layout<T, packed, tileClasses>;
+__global__ void __launch_bounds__(kProductThreads, 2) attendKernel(RegionAttention<T, packed> a) {
+  using L = SharedLayout<T, packed, tileClasses>;
   using Engine = typename L::Engine;
   const L layout(a.classes);
   std::byte* const memory = &sharedMemory<std::byte>();
@@ -194,18 +194,19 @@ void withTile(DataType type, bool packed, std::int64_t classes, const Body& body
 
 enum Algorithm : std::uint32_t { relationInBlocks, relationInScratch };
 
-RegionSizes sizesOf(const StepDescription& step) {
+RegionSizes attendedSizes(const StepDescription& step) {
   const TensorInfo &query = *step.input(0), &value = *step.input(2);
   return {query.shape[0], query.shape[1] * query.shape[2], value.shape[1], value.channels()};
 }
 
-Choice choose(const StepDescription& step, const Device& device) {
-  const RegionSizes sizes = sizesOf(step);
+Choice chooseAttendRegions(const StepDescription& step, const Device& device) {
+  const RegionSizes sizes = attendedSizes(step);
   // Whether addresses are packed is known when they are: both must fit.
   std::size_t sharedBytes = 0;
   for (const bool packed : {false, true}) {
     withTile(step.input(0)->dataType, packed, sizes.classes, [&](auto element, auto isPacked, auto tile) {
-      const Layout<decltype(element), decltype(isPacked)::value, decltype(tile)::value> layout(sizes.classes);
+      const SharedLayout<decltype(element), decltype(isPacked)::value, decltype(tile)::value> layout(
+          sizes.classes);
       sharedBytes = std::max(sharedBytes, layout.bytes);
     });
   }
@@ -215,12 +216,13 @@ Choice choose(const StepDescription& step, const Device& device) {
           .scratchBytes = sizes.images * sizes.pixels * sizes.classes * sizeof(float)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
-  const Choice choice = choose(step, device);
+std::unique_ptr<PreparedStep> prepareAttendRegions(const StepDescription& step, const Device& device,
+                                                   Parameters&) {
+  const Choice choice = chooseAttendRegions(step, device);
   requireChoice(step, choice);
   const auto& attributes = step.attributes<AttendRegionsAttributes>();
   const TensorInfo &query = *step.input(0), &y = *step.output(0);
-  return preparedStep([sizes = sizesOf(step), type = query.dataType, depth = query.channels(),
+  return preparedStep([sizes = attendedSizes(step), type = query.dataType, depth = query.channels(),
                        queryStride = query.pixelStride, yStride = y.pixelStride, scale = attributes.scale,
                        epilogue = Epilogue{attributes.activation, attributes.negativeSlope},
                        inScratch = choice.algorithm == relationInScratch](const StepMemory& memory,
@@ -246,7 +248,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
       using T = decltype(element);
       constexpr bool kPacked = decltype(isPacked)::value;
       constexpr int kTileClasses = decltype(tile)::value;
-      const Attention<T, kPacked> attention{
+      const RegionAttention<T, kPacked> attention{
           .query = {memory.in<T>(0), queryStride, sizes.pixels, depth},
           .key = {memory.in<T>(1), depth, sizes.classes, depth},
           .value = {memory.in<T>(2), sizes.channels, sizes.classes, sizes.channels},
@@ -261,15 +263,16 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
               yStride % 2 == 0 && reinterpret_cast<std::uintptr_t>(memory.outputs[0]) % (2 * sizeof(T)) == 0,
           .epilogue = epilogue};
       const std::int64_t blocks = sizes.images * divideUp(sizes.pixels, std::int64_t{kTilePixels});
-      launch<attendKernel<T, kPacked, kTileClasses>>({dim3(static_cast<unsigned>(blocks)), kProductThreads,
-                                                      Layout<T, kPacked, kTileClasses>(sizes.classes).bytes},
-                                                     stream, attention);
+      launch<attendKernel<T, kPacked, kTileClasses>>(
+          {dim3(static_cast<unsigned>(blocks)), kProductThreads,
+           SharedLayout<T, kPacked, kTileClasses>(sizes.classes).bytes},
+          stream, attention);
     });
   });
 }
 
 }  // namespace
 
-const Op attendRegionsOp{.choose = choose, .prepare = prepare};
+const Op attendRegionsOp{.choose = chooseAttendRegions, .prepare = prepareAttendRegions};
 
 }  // namespace ocrnet::cuda

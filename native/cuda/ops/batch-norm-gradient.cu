@@ -28,11 +28,11 @@ struct Sums {
 };
 
 /// The scratch: two factors of each channel, then the sums.
-struct Scratch {
+struct BatchNormGradientScratch {
   float *constant, *centredFactor;
   Sums sums;
 
-  Scratch(const PixelRanges& ranges, std::byte* memory) {
+  BatchNormGradientScratch(const PixelRanges& ranges, std::byte* memory) {
     const std::int64_t vector = vectorFloats(ranges.channels);
     constant = reinterpret_cast<float*>(memory), centredFactor = constant + vector;
     sums.gradients = centredFactor + vector;
@@ -60,7 +60,7 @@ struct Terms {
 
   __device__ __forceinline__ void at(const Gradient& b, std::int64_t pixel, std::int64_t channel,
                                      float (&gradient)[count], float (&centred)[count]) const {
-    float x[count], y[count];
+    float x[count] = {}, y[count] = {};  // at least one is there
     loadPack<count>(b.dy.as<T>() + pixel * b.dy.stride + channel, gradient);
     if (b.x.data) loadPack<count>(b.x.as<T>() + pixel * b.x.stride + channel, x);
     if (b.y.data) loadPack<count>(b.y.as<T>() + pixel * b.y.stride + channel, y);
@@ -156,14 +156,15 @@ __global__ void __launch_bounds__(ChannelTile<count>::kThreads)
   });
 }
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseBatchNormGradient(const StepDescription& step, const Device&) {
   const auto& attributes = step.attributes<BatchNormGradientAttributes>();
   requireAlone(attributes.synchronised && !attributes.frozen);
-  return {.scratchBytes = Scratch::bytes(PixelRanges::forSums(*step.input(0)))};
+  return {.scratchBytes = BatchNormGradientScratch::bytes(PixelRanges::forSums(*step.input(0)))};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareBatchNormGradient(const StepDescription& step, const Device& device,
+                                                       Parameters&) {
+  requireChoice(step, chooseBatchNormGradient(step, device));
   const TensorInfo& dy = *step.input(0);
   const auto& attributes = step.attributes<BatchNormGradientAttributes>();
   const Gradient strides{.dy = sourceOf(&dy, nullptr),
@@ -180,7 +181,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
                          .dResidual = targetOf(step.output(3), nullptr)};
   return preparedStep([strides, frozen = attributes.frozen, type = dy.dataType,
                        ranges = PixelRanges::forSums(dy)](const StepMemory& memory, cudaStream_t stream) {
-    const Scratch scratch(ranges, memory.scratch);
+    const BatchNormGradientScratch scratch(ranges, memory.scratch);
     Gradient b = strides;
     b.dy.data = memory.inputs[0];
     b.weight = memory.in<float>(1);
@@ -215,6 +216,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op batchNormGradientOp{.choose = choose, .prepare = prepare};
+const Op batchNormGradientOp{.choose = chooseBatchNormGradient, .prepare = prepareBatchNormGradient};
 
 }  // namespace ocrnet::cuda

@@ -19,11 +19,11 @@ struct Moments {
 };
 
 /// The scratch: mean and scale of each channel, then the moments.
-struct Scratch {
+struct BatchNormScratch {
   float *mean, *scale;
   Moments moments;
 
-  Scratch(const PixelRanges& ranges, std::byte* memory) {
+  BatchNormScratch(const PixelRanges& ranges, std::byte* memory) {
     const std::int64_t vector = vectorFloats(ranges.channels), partial = partialFloats(ranges);
     mean = reinterpret_cast<float*>(memory), scale = mean + vector;
     moments.shift = scale + vector, moments.sums = moments.shift + partial;
@@ -169,21 +169,22 @@ __global__ void __launch_bounds__(ChannelTile<count>::kThreads)
   });
 }
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseBatchNormTraining(const StepDescription& step, const Device&) {
   const auto& attributes = step.attributes<BatchNormTrainingAttributes>();
   requireAlone(attributes.synchronised && !attributes.frozen);
-  return {.scratchBytes = Scratch::bytes(PixelRanges::forSums(*step.input(0)), attributes.frozen)};
+  return {.scratchBytes = BatchNormScratch::bytes(PixelRanges::forSums(*step.input(0)), attributes.frozen)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareBatchNormTraining(const StepDescription& step, const Device& device,
+                                                       Parameters&) {
+  requireChoice(step, chooseBatchNormTraining(step, device));
   const TensorInfo &x = *step.input(0), &y = *step.output(0);
   const TensorInfo* const residual = step.input(5);
   return preparedStep([attributes = step.attributes<BatchNormTrainingAttributes>(), type = x.dataType,
                        ranges = PixelRanges::forSums(x), xSource = sourceOf(&x, nullptr),
                        residualSource = sourceOf(residual, nullptr),
                        yTarget = targetOf(&y, nullptr)](const StepMemory& memory, cudaStream_t stream) {
-    const Scratch scratch(ranges, memory.scratch);
+    const BatchNormScratch scratch(ranges, memory.scratch);
     const Normalisation normalisation{.x = {memory.inputs[0], xSource.stride},
                                       .mean = scratch.mean,
                                       .scale = scratch.scale,
@@ -223,6 +224,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op batchNormTrainingOp{.choose = choose, .prepare = prepare};
+const Op batchNormTrainingOp{.choose = chooseBatchNormTraining, .prepare = prepareBatchNormTraining};
 
 }  // namespace ocrnet::cuda

@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(kElementThreads) castKernel(Source x, Target y
   storePack<count>(y.as<To>() + pixel * y.stride + pack * count, values);
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&, Parameters&) {
+std::unique_ptr<PreparedStep> prepareCast(const StepDescription& step, const Device&, Parameters&) {
   requireChoice(step, Choice{});
   const TensorInfo &x = *step.input(0), &y = *step.output(0);
   return preparedStep([from = x.dataType, to = y.dataType, pixels = x.pixels(), channels = x.channels(),
@@ -41,6 +41,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op castOp{.choose = withoutScratch, .prepare = prepare};
+const Op castOp{.choose = withoutScratch, .prepare = prepareCast};
 
 }  // namespace ocrnet::cuda

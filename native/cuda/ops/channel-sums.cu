@@ -37,13 +37,14 @@ __global__ void __launch_bounds__(kJoinThreads)
   if (inside && threadIdx.x < kWarpLanes) y[channel] = static_cast<float>(sum);
 }
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseChannelSums(const StepDescription& step, const Device&) {
   const PixelRanges ranges = PixelRanges::forSums(*step.input(0));
   return {.scratchBytes = ranges.count() * ranges.channels * sizeof(float)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareChannelSums(const StepDescription& step, const Device& device,
+                                                 Parameters&) {
+  requireChoice(step, chooseChannelSums(step, device));
   const TensorInfo& x = *step.input(0);
   return preparedStep([type = x.dataType, ranges = PixelRanges::forSums(x), xStride = x.pixelStride,
                        otherStride = step.input(1) ? step.input(1)->pixelStride : 0](const StepMemory& memory,
@@ -64,6 +65,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op channelSumsOp{.choose = choose, .prepare = prepare};
+const Op channelSumsOp{.choose = chooseChannelSums, .prepare = prepareChannelSums};
 
 }  // namespace ocrnet::cuda

@@ -7,7 +7,7 @@ namespace ocrnet::cuda {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&, Parameters&) {
+std::unique_ptr<PreparedStep> prepareConcat(const StepDescription& step, const Device&, Parameters&) {
   requireChoice(step, Choice{});
   const TensorInfo& y = *step.output(0);
   return preparedStep([parts = concatParts(step), stride = y.pixelStride * bytesPerElement(y.dataType),
@@ -21,6 +21,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op concatOp{.choose = withoutScratch, .prepare = prepare};
+const Op concatOp{.choose = withoutScratch, .prepare = prepareConcat};
 
 }  // namespace ocrnet::cuda

@@ -15,14 +15,12 @@ namespace ocrnet::cuda {
 
 namespace {
 
-constexpr std::size_t kScratchAlignment = 256;
-
 /// Of a pixel's scores: the highest, and what exp(score − most) is multiplied by. A pixel that does not count
 /// has a negative factor.
-struct alignas(8) Softmax {
+struct alignas(8) PixelSoftmax {
   float most, factor;
 };
-constexpr Softmax kDoesNotCount{0, -1};
+constexpr PixelSoftmax kDoesNotCount{0, -1};
 
 /// Of the whole batch.
 struct BatchState {
@@ -46,7 +44,7 @@ struct CrossEntropy {
   const float* classWeights;    // null where all are 1
   float targetPart, smoothing;  // of the target distribution: what lies on the label, and on each class
   BatchState* state;
-  Softmax* softmax;                    // (pixels), as below
+  PixelSoftmax* softmax;               // (pixels), as below
   double *losses, *weights;            // (blocks of pixels)
   float *pixelLosses, *probabilities;  // for hard pixels alone
 
@@ -79,7 +77,7 @@ __device__ __forceinline__ void addUp(const CrossEntropy& c, const WeightedLoss&
 
 /// With T the target distribution times the class weights: ΣT · ln sum + ΣT (most − score).
 struct PixelLoss {
-  Softmax softmax;
+  PixelSoftmax softmax;
   float loss, probability;
 };
 __device__ __forceinline__ PixelLoss lossOf(const CrossEntropy& c, const PixelScores& score,
@@ -191,7 +189,7 @@ __global__ void __launch_bounds__(kElementThreads)
     const std::int64_t labelRow = (image * labelHeight + i) * labelWidth;
     float rowSum = 0;
     for (std::int32_t j = columnShare.first; j < columnShare.end; ++j) {
-      const Softmax softmax = c.softmax[labelRow + j];
+      const PixelSoftmax softmax = c.softmax[labelRow + j];
       if (softmax.factor < 0) continue;
       const BilinearTap columnTap = columnTaps[j];
       const bool left = columnTap.first == column;
@@ -208,11 +206,11 @@ __global__ void __launch_bounds__(kElementThreads)
 }
 
 /// Where each thing lies in scratch, in bytes.
-struct Layout {
+struct LossScratch {
   std::int64_t pixels;
   bool hard;
 
-  explicit Layout(const StepDescription& step)
+  explicit LossScratch(const StepDescription& step)
       : pixels(step.input(1)->elements()),
         hard(step.attributes<CrossEntropyAttributes>().hardThreshold > 0) {}
 
@@ -221,7 +219,7 @@ struct Layout {
   std::size_t lossesAt() const { return roundUp(sizeof(BatchState), kScratchAlignment); }
   std::size_t weightsAt() const { return behind(lossesAt(), blocks() * sizeof(double)); }
   std::size_t softmaxAt() const { return behind(weightsAt(), blocks() * sizeof(double)); }
-  std::size_t pixelLossesAt() const { return behind(softmaxAt(), pixels * sizeof(Softmax)); }
+  std::size_t pixelLossesAt() const { return behind(softmaxAt(), pixels * sizeof(PixelSoftmax)); }
   std::size_t probabilitiesAt() const { return behind(pixelLossesAt(), hardBytes()); }
   std::size_t bytes() const { return behind(probabilitiesAt(), hardBytes()); }
 
@@ -270,7 +268,7 @@ class CrossEntropyStep final : public PreparedStep {
             .targetPart = 1 - attributes_.labelSmoothing,
             .smoothing = attributes_.labelSmoothing / static_cast<float>(logits_.channels()),
             .state = reinterpret_cast<BatchState*>(at(0)),
-            .softmax = reinterpret_cast<Softmax*>(at(layout_.softmaxAt())),
+            .softmax = reinterpret_cast<PixelSoftmax*>(at(layout_.softmaxAt())),
             .losses = reinterpret_cast<double*>(at(layout_.lossesAt())),
             .weights = reinterpret_cast<double*>(at(layout_.weightsAt())),
             .pixelLosses = reinterpret_cast<float*>(at(layout_.pixelLossesAt())),
@@ -308,7 +306,7 @@ class CrossEntropyStep final : public PreparedStep {
                                   rowShares_.get(), columnShares_.get(), dLogits, elements);
   }
 
-  const Layout layout_;
+  const LossScratch layout_;
   const CrossEntropyAttributes attributes_;
   const TensorInfo logits_, labels_;
   const Device device_;
@@ -317,16 +315,18 @@ class CrossEntropyStep final : public PreparedStep {
   const PinnedMemory wrongLabel_;
 };
 
-Choice choose(const StepDescription& step, const Device&) { return {.scratchBytes = Layout(step).bytes()}; }
+Choice chooseCrossEntropy(const StepDescription& step, const Device&) {
+  return {.scratchBytes = LossScratch(step).bytes()};
+}
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device,
-                                      Parameters& parameters) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareCrossEntropy(const StepDescription& step, const Device& device,
+                                                  Parameters& parameters) {
+  requireChoice(step, chooseCrossEntropy(step, device));
   return std::make_unique<CrossEntropyStep>(step, device, parameters);
 }
 
 }  // namespace
 
-const Op crossEntropyOp{.choose = choose, .prepare = prepare};
+const Op crossEntropyOp{.choose = chooseCrossEntropy, .prepare = prepareCrossEntropy};
 
 }  // namespace ocrnet::cuda

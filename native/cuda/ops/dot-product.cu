@@ -6,7 +6,7 @@ namespace ocrnet::cuda {
 namespace {
 
 /// Enough for packs of one element, which there are where strides are odd.
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseDotProduct(const StepDescription& step, const Device&) {
   return {.scratchBytes = totalBlocks(step.input(0)->elements()) * sizeof(double)};
 }
 
@@ -31,8 +31,9 @@ __global__ void __launch_bounds__(kElementThreads)
   if (threadIdx.x == 0) *total = static_cast<float>(sum);
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareDotProduct(const StepDescription& step, const Device& device,
+                                                Parameters&) {
+  requireChoice(step, chooseDotProduct(step, device));
   const TensorInfo &a = *step.input(0), &b = *step.input(1);
   return preparedStep([type = a.dataType, pixels = a.pixels(), channels = a.channels(),
                        aStride = a.pixelStride,
@@ -53,6 +54,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op dotProductOp{.choose = choose, .prepare = prepare};
+const Op dotProductOp{.choose = chooseDotProduct, .prepare = prepareDotProduct};
 
 }  // namespace ocrnet::cuda

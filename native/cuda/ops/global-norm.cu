@@ -10,7 +10,7 @@ constexpr int kNormPack = 4;
 
 std::int64_t packsOf(const StepDescription& step) { return divideUp(step.input(0)->elements(), kNormPack); }
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseGlobalNorm(const StepDescription& step, const Device&) {
   return {.scratchBytes = totalBlocks(packsOf(step)) * sizeof(double)};
 }
 
@@ -45,8 +45,9 @@ __global__ void __launch_bounds__(kElementThreads)
   if (factor) *factor = maximum == 0 || clip > 1 ? 1 : static_cast<float>(clip);
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareGlobalNorm(const StepDescription& step, const Device& device,
+                                                Parameters&) {
+  requireChoice(step, chooseGlobalNorm(step, device));
   return preparedStep([count = step.input(0)->elements(), packs = packsOf(step),
                        maximum = step.attributes<GlobalNormAttributes>().maximum](const StepMemory& memory,
                                                                                   cudaStream_t stream) {
@@ -65,6 +66,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op globalNormOp{.choose = choose, .prepare = prepare};
+const Op globalNormOp{.choose = chooseGlobalNorm, .prepare = prepareGlobalNorm};
 
 }  // namespace ocrnet::cuda

@@ -50,14 +50,15 @@ __global__ void __launch_bounds__(kElementThreads)
   regions[i] = !own ? 0 : shares ? shares[image * labels.classes + c] : 1;
 }
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseLabelRegions(const StepDescription& step, const Device&) {
   const TensorInfo& regions = *step.output(0);
   const bool normalised = step.attributes<LabelRegionsAttributes>().normalised;
   return {.scratchBytes = normalised ? regions.shape[0] * regions.channels() * sizeof(float) : 0};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareLabelRegions(const StepDescription& step, const Device& device,
+                                                  Parameters&) {
+  requireChoice(step, chooseLabelRegions(step, device));
   const TensorInfo &labels = *step.input(0), &regions = *step.output(0);
   const Labels sizes{nullptr,          labels.shape[0],  labels.shape[1],   labels.shape[2],
                      regions.shape[1], regions.shape[2], regions.channels()};
@@ -83,6 +84,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op labelRegionsOp{.choose = choose, .prepare = prepare};
+const Op labelRegionsOp{.choose = chooseLabelRegions, .prepare = prepareLabelRegions};
 
 }  // namespace ocrnet::cuda

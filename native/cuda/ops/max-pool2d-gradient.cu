@@ -71,7 +71,7 @@ __global__ void __launch_bounds__(kElementThreads)
   storePack<count>(dx.as<T>() + pixel * dx.stride + pack * count, sum);
 }
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseMaxPool2dGradient(const StepDescription& step, const Device&) {
   if (step.attributes<MaxPool2dGradientAttributes>().kernel > kMostKernel) {
     throw Error("UNSUPPORTED", "has no kernel for windows of more than " + std::to_string(kMostKernel) +
                                    " × " + std::to_string(kMostKernel) + " pixels");
@@ -79,8 +79,9 @@ Choice choose(const StepDescription& step, const Device&) {
   return {.scratchBytes = step.input(1)->elements() * sizeof(WindowPlace)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareMaxPool2dGradient(const StepDescription& step, const Device& device,
+                                                       Parameters&) {
+  requireChoice(step, chooseMaxPool2dGradient(step, device));
   const auto& a = step.attributes<MaxPool2dGradientAttributes>();
   const TensorInfo &x = *step.input(0), &dy = *step.input(1), &dx = *step.output(0);
   return preparedStep(
@@ -104,6 +105,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op maxPool2dGradientOp{.choose = choose, .prepare = prepare};
+const Op maxPool2dGradientOp{.choose = chooseMaxPool2dGradient, .prepare = prepareMaxPool2dGradient};
 
 }  // namespace ocrnet::cuda

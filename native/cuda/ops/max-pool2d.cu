@@ -26,7 +26,7 @@ __global__ void __launch_bounds__(kElementThreads)
   storePack<count>(y.as<T>() + pixel * y.stride + pack * count, most);
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&, Parameters&) {
+std::unique_ptr<PreparedStep> prepareMaxPool2d(const StepDescription& step, const Device&, Parameters&) {
   requireChoice(step, Choice{});
   const auto& a = step.attributes<MaxPool2dAttributes>();
   const TensorInfo &x = *step.input(0), &y = *step.output(0);
@@ -46,6 +46,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op maxPool2dOp{.choose = withoutScratch, .prepare = prepare};
+const Op maxPool2dOp{.choose = withoutScratch, .prepare = prepareMaxPool2d};
 
 }  // namespace ocrnet::cuda

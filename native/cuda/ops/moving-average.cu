@@ -19,7 +19,8 @@ __global__ void __launch_bounds__(kElementThreads)
   addWeighted<width>(sum, static_cast<float>(kept), static_cast<float>(1 - kept), packs);
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
+std::unique_ptr<PreparedStep> prepareMovingAverage(const StepDescription& step, const Device& device,
+                                                   Parameters&) {
   requireChoice(step, Choice{});
   const auto& [decay, warmUp] = step.attributes<MovingAverageAttributes>();
   return preparedStep([decay = Decay{asWritten(decay), warmUp}, count = step.input(0)->elements(), device](
@@ -34,6 +35,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op movingAverageOp{.choose = withoutScratch, .prepare = prepare};
+const Op movingAverageOp{.choose = withoutScratch, .prepare = prepareMovingAverage};
 
 }  // namespace ocrnet::cuda

@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(kElementThreads)
   storePack<count>(y + first, values);
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&, Parameters&) {
+std::unique_ptr<PreparedStep> prepareNormalizeImage(const StepDescription& step, const Device&, Parameters&) {
   requireChoice(step, Choice{});
   const TensorInfo& image = *step.input(0);
   return preparedStep([reverseChannels = step.attributes<NormalizeImageAttributes>().reverseChannels,
@@ -55,6 +55,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op normalizeImageOp{.choose = withoutScratch, .prepare = prepare};
+const Op normalizeImageOp{.choose = withoutScratch, .prepare = prepareNormalizeImage};
 
 }  // namespace ocrnet::cuda

@@ -29,6 +29,8 @@ struct RegionTiles {
     return (imagePixels + blockPixels - 1) / blockPixels;
   }
   std::int64_t blocks() const { return images * blocksOfImage(); }
+  /// One for each class of each block.
+  std::int64_t partFloats() const { return blocks() * classes; }
   LaunchShape shape(std::size_t sharedBytes = 0) const {
     return {dim3(static_cast<unsigned>(blocks()),
                  static_cast<unsigned>(divideUp(classes, std::int64_t{kThreads}))),

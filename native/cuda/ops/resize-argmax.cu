@@ -32,7 +32,8 @@ __global__ void __launch_bounds__(kElementThreads)
   confidence[i] = 1 / sum;
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&, Parameters& parameters) {
+std::unique_ptr<PreparedStep> prepareResizeArgmax(const StepDescription& step, const Device&,
+                                                  Parameters& parameters) {
   requireChoice(step, Choice{});
   const auto& a = step.attributes<ResizeArgmaxAttributes>();
   const TensorInfo& logits = *step.input(0);
@@ -58,6 +59,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op resizeArgmaxOp{.choose = withoutScratch, .prepare = prepare};
+const Op resizeArgmaxOp{.choose = withoutScratch, .prepare = prepareResizeArgmax};
 
 }  // namespace ocrnet::cuda

@@ -54,14 +54,14 @@ __global__ void __launch_bounds__(kElementThreads)
   storePack<count>(dx.as<T>() + pixel * dx.stride + pack * count, sum);
 }
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseResizeBilinearGradient(const StepDescription& step, const Device&) {
   const TensorInfo &dy = *step.input(0), &dx = *step.output(0);
   return {.scratchBytes = dx.shape[0] * dx.shape[1] * dy.shape[2] * dx.channels() * sizeof(float)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device,
-                                      Parameters& parameters) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareResizeBilinearGradient(const StepDescription& step, const Device& device,
+                                                            Parameters& parameters) {
+  requireChoice(step, chooseResizeBilinearGradient(step, device));
   const bool alignCorners = step.attributes<ResizeBilinearGradientAttributes>().alignCorners;
   const TensorInfo &dy = *step.input(0), &dx = *step.output(0);
   return preparedStep([dy, dx, rows = ShareTables(parameters, dx.shape[1], dy.shape[1], alignCorners),
@@ -86,6 +86,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op resizeBilinearGradientOp{.choose = choose, .prepare = prepare};
+const Op resizeBilinearGradientOp{.choose = chooseResizeBilinearGradient,
+                                  .prepare = prepareResizeBilinearGradient};
 
 }  // namespace ocrnet::cuda

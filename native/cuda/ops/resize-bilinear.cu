@@ -46,7 +46,8 @@ __global__ void __launch_bounds__(kElementThreads) resizeBilinearKernel(ResizeBi
   storePack<count>(r.y.as<T>() + pixel * r.y.stride + pack * count, upperLeft);
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&, Parameters& parameters) {
+std::unique_ptr<PreparedStep> prepareResizeBilinear(const StepDescription& step, const Device&,
+                                                    Parameters& parameters) {
   requireChoice(step, Choice{});
   const auto& a = step.attributes<ResizeBilinearAttributes>();
   const TensorInfo &x = *step.input(0), &y = *step.output(0);
@@ -76,6 +77,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op resizeBilinearOp{.choose = withoutScratch, .prepare = prepare};
+const Op resizeBilinearOp{.choose = withoutScratch, .prepare = prepareResizeBilinear};
 
 }  // namespace ocrnet::cuda

@@ -16,7 +16,6 @@ namespace ocrnet::cuda {
 namespace {
 
 constexpr std::size_t kResidual = 6;  // behind the maps
-constexpr std::size_t kScratchAlignment = 256;
 constexpr int kTapPack = 4;
 
 /// One of the maps: its products with each tap of the filter.
@@ -138,7 +137,7 @@ std::vector<std::size_t> mixedOffsets(const StepDescription& step) {
   return offsets;
 }
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseResizeTaps(const StepDescription& step, const Device&) {
   return {.scratchBytes = mixedOffsets(step).back()};
 }
 
@@ -218,14 +217,14 @@ class ResizeTapsStep final : public PreparedStep {
   std::vector<PreparedMap> maps_;
 };
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device,
-                                      Parameters& parameters) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareResizeTaps(const StepDescription& step, const Device& device,
+                                                Parameters& parameters) {
+  requireChoice(step, chooseResizeTaps(step, device));
   return std::make_unique<ResizeTapsStep>(step, parameters);
 }
 
 }  // namespace
 
-const Op resizeTapsOp{.choose = choose, .prepare = prepare};
+const Op resizeTapsOp{.choose = chooseResizeTaps, .prepare = prepareResizeTaps};
 
 }  // namespace ocrnet::cuda

@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(kElementThreads) sgdKernel(Sgd s, FlatPacks pa
   });
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
+std::unique_ptr<PreparedStep> prepareSgd(const StepDescription& step, const Device& device, Parameters&) {
   requireChoice(step, Choice{});
   return preparedStep([a = step.attributes<SgdAttributes>(), count = step.input(0)->elements(), device](
                           const StepMemory& memory, cudaStream_t stream) {
@@ -61,6 +61,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op sgdOp{.choose = withoutScratch, .prepare = prepare};
+const Op sgdOp{.choose = withoutScratch, .prepare = prepareSgd};
 
 }  // namespace ocrnet::cuda

@@ -4,7 +4,7 @@ namespace ocrnet::cuda {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&, Parameters&) {
+std::unique_ptr<PreparedStep> prepareSliceChannels(const StepDescription& step, const Device&, Parameters&) {
   requireChoice(step, Choice{});
   const TensorInfo &x = *step.input(0), &y = *step.output(0);
   const std::int64_t elementBytes = bytesPerElement(x.dataType);
@@ -18,6 +18,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op sliceChannelsOp{.choose = withoutScratch, .prepare = prepare};
+const Op sliceChannelsOp{.choose = withoutScratch, .prepare = prepareSliceChannels};
 
 }  // namespace ocrnet::cuda

@@ -25,7 +25,8 @@ __global__ void __launch_bounds__(kRowBlockThreads) softmaxGradientKernel(Softma
   Threads::each(s.channels, [&](std::int64_t c) { dx[c] = s.scale * (y[c] * (dy[c] - mean)); });
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&, Parameters&) {
+std::unique_ptr<PreparedStep> prepareSoftmaxGradient(const StepDescription& step, const Device&,
+                                                     Parameters&) {
   requireChoice(step, Choice{});
   const TensorInfo &y = *step.input(0), &dy = *step.input(1), &dx = *step.output(0);
   return preparedStep([rows = y.pixels(), channels = y.channels(), yStride = y.pixelStride,
@@ -46,6 +47,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op softmaxGradientOp{.choose = withoutScratch, .prepare = prepare};
+const Op softmaxGradientOp{.choose = withoutScratch, .prepare = prepareSoftmaxGradient};
 
 }  // namespace ocrnet::cuda

@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(kRowBlockThreads) softmaxKernel(Softmax s) {
                 [&](std::int64_t c) { y[c] = expf(s.scale * toFloat32(x[c]) - maximum) * factor; });
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&, Parameters&) {
+std::unique_ptr<PreparedStep> prepareSoftmax(const StepDescription& step, const Device&, Parameters&) {
   requireChoice(step, Choice{});
   const TensorInfo& x = *step.input(0);
   return preparedStep([rows = x.pixels(), channels = x.channels(), type = x.dataType, xStride = x.pixelStride,
@@ -48,6 +48,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op softmaxOp{.choose = withoutScratch, .prepare = prepare};
+const Op softmaxOp{.choose = withoutScratch, .prepare = prepareSoftmax};
 
 }  // namespace ocrnet::cuda

@@ -8,14 +8,14 @@ namespace ocrnet::cuda {
 
 namespace {
 
-struct Shared {
+struct SharedSums {
   float sums[RegionTiles::kThreads];
 };
 
 /// sums: (blocks, classes).
 __global__ void __launch_bounds__(RegionTiles::kThreads)
     sumsKernel(RegionTiles tiles, const float* regions, const float* dRegions, float* sums) {
-  auto& shared = sharedMemory<Shared>();
+  auto& shared = sharedMemory<SharedSums>();
   const std::int64_t c = tiles.ownClass();
   const bool inside = tiles.inside();
   float sum = 0;
@@ -56,22 +56,21 @@ __global__ void __launch_bounds__(RegionTiles::kThreads)
   });
 }
 
-std::int64_t partFloats(const RegionTiles& tiles) { return tiles.blocks() * tiles.classes; }
-
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseSpatialSoftmaxGradient(const StepDescription& step, const Device&) {
   const RegionTiles tiles = RegionTiles::of(*step.input(0));
-  return {.scratchBytes = (partFloats(tiles) + tiles.images * tiles.classes) * sizeof(float)};
+  return {.scratchBytes = (tiles.partFloats() + tiles.images * tiles.classes) * sizeof(float)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareSpatialSoftmaxGradient(const StepDescription& step, const Device& device,
+                                                            Parameters&) {
+  requireChoice(step, chooseSpatialSoftmaxGradient(step, device));
   return preparedStep([tiles = RegionTiles::of(*step.input(0)),
                        scale = step.attributes<SpatialSoftmaxGradientAttributes>().scale](
                           const StepMemory& memory, cudaStream_t stream) {
     const auto *const regions = memory.in<float>(0), *const dRegions = memory.in<float>(1);
     auto* const sums = memory.scratchAs<float>();
-    float* const totals = sums + partFloats(tiles);
-    launch<sumsKernel>(tiles.shape(sizeof(Shared)), stream, tiles, regions, dRegions, sums);
+    float* const totals = sums + tiles.partFloats();
+    launch<sumsKernel>(tiles.shape(sizeof(SharedSums)), stream, tiles, regions, dRegions, sums);
     launch<totalsKernel>(tiles.joinShape(), stream, tiles, sums, totals);
     launch<logitsKernel>(tiles.shape(), stream, tiles, scale, regions, dRegions, totals,
                          memory.out<float>(0));
@@ -80,6 +79,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op spatialSoftmaxGradientOp{.choose = choose, .prepare = prepare};
+const Op spatialSoftmaxGradientOp{.choose = chooseSpatialSoftmaxGradient,
+                                  .prepare = prepareSpatialSoftmaxGradient};
 
 }  // namespace ocrnet::cuda

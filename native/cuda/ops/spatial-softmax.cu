@@ -25,7 +25,7 @@ struct Logits {
 /// What to subtract from logits below a maximum: of −∞ alone, e^(−∞ − 0) is the 0 that they contribute.
 __device__ __forceinline__ float shiftOf(float maximum) { return maximum == -INFINITY ? 0 : maximum; }
 
-struct Shared {
+struct SharedMaxima {
   float maxima[RegionTiles::kThreads], sums[RegionTiles::kThreads];
 };
 
@@ -33,7 +33,7 @@ struct Shared {
 template <class T>
 __global__ void __launch_bounds__(RegionTiles::kThreads)
     maximaKernel(RegionTiles tiles, Logits logits, float* maxima, float* sums) {
-  auto& shared = sharedMemory<Shared>();
+  auto& shared = sharedMemory<SharedMaxima>();
   const std::int64_t c = tiles.ownClass();
   const bool inside = tiles.inside();
   float maximum = -INFINITY, sum = 0;
@@ -91,27 +91,26 @@ __global__ void __launch_bounds__(RegionTiles::kThreads)
 }
 
 /// The scratch: what the blocks found, then the normalisers.
-std::int64_t partFloats(const RegionTiles& tiles) { return tiles.blocks() * tiles.classes; }
-
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseSpatialSoftmax(const StepDescription& step, const Device&) {
   const RegionTiles tiles = RegionTiles::of(*step.input(0));
-  return {.scratchBytes = 2 * (partFloats(tiles) + tiles.images * tiles.classes) * sizeof(float)};
+  return {.scratchBytes = 2 * (tiles.partFloats() + tiles.images * tiles.classes) * sizeof(float)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Parameters&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareSpatialSoftmax(const StepDescription& step, const Device& device,
+                                                    Parameters&) {
+  requireChoice(step, chooseSpatialSoftmax(step, device));
   const TensorInfo& logits = *step.input(0);
   return preparedStep([tiles = RegionTiles::of(logits), type = logits.dataType, stride = logits.pixelStride,
                        scale = step.attributes<SpatialSoftmaxAttributes>().scale](const StepMemory& memory,
                                                                                   cudaStream_t stream) {
     auto* const maxima = memory.scratchAs<float>();
-    float* const sums = maxima + partFloats(tiles);
-    float* const normalisers = sums + partFloats(tiles);
+    float* const sums = maxima + tiles.partFloats();
+    float* const normalisers = sums + tiles.partFloats();
     const Normalisers of{normalisers, normalisers + tiles.images * tiles.classes};
     const Logits source{{memory.inputs[0], stride}, scale};
     withFloatType(type, [&](auto element) {
       using T = decltype(element);
-      launch<maximaKernel<T>>(tiles.shape(sizeof(Shared)), stream, tiles, source, maxima, sums);
+      launch<maximaKernel<T>>(tiles.shape(sizeof(SharedMaxima)), stream, tiles, source, maxima, sums);
       launch<normalisersKernel>(tiles.joinShape(), stream, tiles, maxima, sums, of);
       launch<regionsKernel<T>>(tiles.shape(), stream, tiles, source, of, memory.out<float>(0));
     });
@@ -120,6 +119,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op spatialSoftmaxOp{.choose = choose, .prepare = prepare};
+const Op spatialSoftmaxOp{.choose = chooseSpatialSoftmax, .prepare = prepareSpatialSoftmax};
 
 }  // namespace ocrnet::cuda
