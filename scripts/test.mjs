@@ -5,6 +5,7 @@
 
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { buildNativeTests, buildSanitizedNativeTests, emulatedAddon } from './setup/build.mjs';
@@ -14,7 +15,7 @@ import { setup } from './setup.mjs';
 /** @typedef {{ passed: number, failed: number }} Tally */
 
 /**
- * Runs each native test; one passes if it exits with 0.
+ * Runs the native tests, as many at once as there are processors; one passes if it exits with 0.
  *
  * @param {string} buildFolder
  * @returns {Promise<Tally>}
@@ -23,19 +24,23 @@ async function runNativeTests(buildFolder) {
   const tally = { passed: 0, failed: 0 };
   const sources = join(root, 'test/native');
   if (!existsSync(sources)) return tally;
-  for (const source of (await readdir(sources)).filter((file) => file.endsWith('.test.cpp')).sort()) {
-    const name = source.replace(/\.cpp$/, '');
-    const startMs = performance.now();
-    const program = join(root, buildFolder, 'native-tests', name);
-    if (!existsSync(program)) continue; // of kernels, in a build without them
-    const { code, output } = await run(program, []);
-    if (code !== 0) process.stdout.write(output);
-    const elapsedSeconds = ((performance.now() - startMs) / 1000).toFixed(1);
-    console.log(
-      `native: ${name}: ${code === 0 ? 'passed' : `FAILED (exit code ${code})`} in ${elapsedSeconds} s`,
-    );
-    tally[code === 0 ? 'passed' : 'failed'] += 1;
-  }
+  const files = (await readdir(sources)).filter((file) => file.endsWith('.test.cpp'));
+  const waiting = files.map((file) => file.replace(/\.cpp$/, '')).sort();
+  const runWaiting = async () => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      const startMs = performance.now();
+      const program = join(root, buildFolder, 'native-tests', name);
+      if (!existsSync(program)) continue; // of kernels, in a build without them
+      const { code, output } = await run(program, []);
+      if (code !== 0) process.stdout.write(output);
+      const elapsedSeconds = ((performance.now() - startMs) / 1000).toFixed(1);
+      console.log(
+        `native: ${name}: ${code === 0 ? 'passed' : `FAILED (exit code ${code})`} in ${elapsedSeconds} s`,
+      );
+      tally[code === 0 ? 'passed' : 'failed'] += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, runWaiting));
   return tally;
 }
 

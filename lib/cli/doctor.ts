@@ -138,7 +138,7 @@ function cudaRows({
   unavailable,
   devices,
 }: NativeCudaDescription): [name: string, value: string][] {
-  if (!built) return [['CUDA', 'not built: with nvcc of CUDA 13, OCRNET_CUDA=ON npm run setup builds it']];
+  if (!built) return [['CUDA', 'not built: npm run setup builds it where there is nvcc of CUDA 13']];
   const driver = driverVersion ? `a driver for CUDA ${driverVersion}` : 'no driver';
   const versions = `runtime ${runtimeVersion}, ${driver}${emulated ? ', GPU emulated for tests' : ''}`;
   const remedy = driverVersion ? '' : "; install NVIDIA's driver";

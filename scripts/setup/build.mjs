@@ -20,8 +20,8 @@ export async function installPackages() {
   await step('installing npm packages', () => mustRun('npm', install));
 }
 
-/** Whether the addon gets kernels for GPUs, for which nvcc is needed: ON, OFF, or AUTO, where there is one. */
-const cuda = process.env.OCRNET_CUDA ?? 'OFF';
+/** Whether the addon gets kernels for GPUs: ON, OFF, or AUTO, where there is nvcc of CUDA 13. */
+const cuda = process.env.OCRNET_CUDA ?? 'AUTO';
 
 /** Builds the addon unless it was built from the sources as they are. */
 export async function buildNative() {
@@ -53,7 +53,7 @@ export async function buildNativeTests() {
 export async function buildSanitizedNativeTests({ cuda }) {
   await requireBuildTools();
   const folder = cuda ? 'build-sanitize-cuda' : 'build-sanitize';
-  const configure = ['-DOCRNET_SANITIZE=ON', `-DOCRNET_TEST_CUDA=${cuda ? 'ON' : 'OFF'}`];
+  const configure = ['-DOCRNET_SANITIZE=ON', '-DOCRNET_CUDA=OFF', `-DOCRNET_TEST_CUDA=${cuda ? 'ON' : 'OFF'}`];
   const build = ['--build', folder, '--target', 'native-tests', ...parallel('--parallel')];
   await step('building the native tests with sanitizers', async () => {
     await mustRun('cmake', ['-S', '.', '-B', folder, ...configure]);
