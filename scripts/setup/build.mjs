@@ -53,7 +53,11 @@ export async function buildNativeTests() {
 export async function buildSanitizedNativeTests({ cuda }) {
   await requireBuildTools();
   const folder = cuda ? 'build-sanitize-cuda' : 'build-sanitize';
-  const configure = ['-DOCRNET_SANITIZE=ON', '-DOCRNET_CUDA=OFF', `-DOCRNET_TEST_CUDA=${cuda ? 'ON' : 'OFF'}`];
+  const configure = [
+    '-DOCRNET_SANITIZE=ON',
+    '-DOCRNET_CUDA=OFF',
+    `-DOCRNET_TEST_CUDA=${cuda ? 'ON' : 'OFF'}`,
+  ];
   const build = ['--build', folder, '--target', 'native-tests', ...parallel('--parallel')];
   await step('building the native tests with sanitizers', async () => {
     await mustRun('cmake', ['-S', '.', '-B', folder, ...configure]);
