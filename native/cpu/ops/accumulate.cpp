@@ -4,7 +4,7 @@ namespace ocrnet::cpu {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareAccumulate(const StepDescription& step, const Device& device, Weights&) {
   requireChoice(step, Choice{});
   return preparedStep([count = step.input(0)->elements(), threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
@@ -20,6 +20,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op accumulateOp{.choose = withoutScratch, .prepare = prepare};
+const Op accumulateOp{.choose = withoutScratch, .prepare = prepareAccumulate};
 
 }  // namespace ocrnet::cpu

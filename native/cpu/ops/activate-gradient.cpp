@@ -5,7 +5,8 @@ namespace ocrnet::cpu {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareActivateGradient(const StepDescription& step, const Device& device,
+                                                      Weights&) {
   requireChoice(step, Choice{});
   const TensorInfo& dy = *step.input(0);
   const auto& [activation, negativeSlope] = step.attributes<ActivateGradientAttributes>();
@@ -30,7 +31,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 const Op activateGradientOp{
     .choose = [](const StepDescription&, const Device&) { return Choice{}; },
-    .prepare = prepare,
+    .prepare = prepareActivateGradient,
 };
 
 }  // namespace ocrnet::cpu

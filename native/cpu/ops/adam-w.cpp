@@ -6,7 +6,7 @@ namespace ocrnet::cpu {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareAdamW(const StepDescription& step, const Device& device, Weights&) {
   requireChoice(step, Choice{});
   return preparedStep([a = step.attributes<AdamWAttributes>(), count = step.input(0)->elements(),
                        threads = device.threads,
@@ -42,6 +42,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op adamWOp{.choose = withoutScratch, .prepare = prepare};
+const Op adamWOp{.choose = withoutScratch, .prepare = prepareAdamW};
 
 }  // namespace ocrnet::cpu

@@ -6,7 +6,8 @@ namespace ocrnet::cpu {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareAdaptiveAveragePool2dGradient(const StepDescription& step,
+                                                                   const Device& device, Weights&) {
   requireChoice(step, Choice{});
   const TensorInfo &dy = *step.input(0), &dx = *step.output(0);
   const AdaptiveAveragePool2dGradient pool{.type = dy.dataType,
@@ -33,7 +34,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 const Op adaptiveAveragePool2dGradientOp{
     .choose = [](const StepDescription&, const Device&) { return Choice{}; },
-    .prepare = prepare,
+    .prepare = prepareAdaptiveAveragePool2dGradient,
 };
 
 }  // namespace ocrnet::cpu

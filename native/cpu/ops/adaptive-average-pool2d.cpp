@@ -11,7 +11,8 @@ namespace {
 /// thread.
 constexpr std::int64_t kTaskChannels = 128;
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareAdaptiveAveragePool2d(const StepDescription& step, const Device& device,
+                                                           Weights&) {
   requireChoice(step, Choice{});
   const TensorInfo &x = *step.input(0), &y = *step.output(0);
   const AdaptiveAveragePool2d pool{.type = x.dataType,
@@ -42,7 +43,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 const Op adaptiveAveragePool2dOp{
     .choose = [](const StepDescription&, const Device&) { return Choice{}; },
-    .prepare = prepare,
+    .prepare = prepareAdaptiveAveragePool2d,
 };
 
 }  // namespace ocrnet::cpu

@@ -22,13 +22,14 @@ Chunks chunksOf(const StepDescription& step) {
           roundUp(features.channels(), kMostLanes)};
 }
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseAggregateRegions(const StepDescription& step, const Device&) {
   const Chunks chunks = chunksOf(step);
   return {.scratchBytes = chunks.count() * chunks.floats() * sizeof(float)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareAggregateRegions(const StepDescription& step, const Device& device,
+                                                      Weights&) {
+  requireChoice(step, chooseAggregateRegions(step, device));
   const TensorInfo& features = *step.input(1);
   return preparedStep([chunks = chunksOf(step), batch = features.shape[0], channels = features.channels(),
                        type = features.dataType, stride = features.pixelStride, threads = device.threads,
@@ -59,6 +60,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op aggregateRegionsOp{.choose = choose, .prepare = prepare};
+const Op aggregateRegionsOp{.choose = chooseAggregateRegions, .prepare = prepareAggregateRegions};
 
 }  // namespace ocrnet::cpu

@@ -6,7 +6,7 @@ namespace ocrnet::cpu {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareAllReduce(const StepDescription& step, const Device& device, Weights&) {
   requireChoice(step, Choice{});
   requireGroup(step);
   return preparedStep([average = step.attributes<AllReduceAttributes>().average,
@@ -26,6 +26,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op allReduceOp{.choose = withoutScratch, .prepare = prepare};
+const Op allReduceOp{.choose = withoutScratch, .prepare = prepareAllReduce};
 
 }  // namespace ocrnet::cpu

@@ -14,22 +14,22 @@ namespace {
 
 /// The scratch of one thread, in floats: behind that of the attention a column's keys and values, copied
 /// together.
-struct Layout {
+struct CrissCrossGradientLayout {
   std::int64_t attention, keys, values;
 
   std::int64_t total() const { return attention + keys + values; }
 };
 
-Layout layoutOf(const StepDescription& step) {
+CrissCrossGradientLayout crissCrossGradientLayout(const StepDescription& step) {
   const TensorInfo &query = *step.input(0), &value = *step.input(2);
   return {.attention = AttentionGradientScratch(step).floats(),
           .keys = roundUp(query.shape[1] * query.channels(), kMostLanes),
           .values = roundUp(query.shape[1] * value.channels(), kMostLanes)};
 }
 
-Choice choose(const StepDescription& step, const Device& device) {
+Choice chooseAttendCrissCrossGradient(const StepDescription& step, const Device& device) {
   requireFloat32(step);
-  return {.scratchBytes = device.threads * layoutOf(step).total() * sizeof(float)};
+  return {.scratchBytes = device.threads * crissCrossGradientLayout(step).total() * sizeof(float)};
 }
 
 float* rowOf(const Target& map, std::int64_t pixel) {
@@ -65,45 +65,48 @@ AttendPixelsGradient lineOf(const AttendPixelsGradient& maps, std::int64_t first
   return a;
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareAttendCrissCrossGradient(const StepDescription& step,
+                                                              const Device& device, Weights&) {
+  requireChoice(step, chooseAttendCrissCrossGradient(step, device));
   const TensorInfo& query = *step.input(0);
   const float scale = step.attributes<AttendCrissCrossGradientAttributes>().scale;
-  return preparedStep(
-      [gradient = describeAttentionGradient(step, scale), scratch = AttentionGradientScratch(step),
-       layout = layoutOf(step), batch = query.shape[0], height = query.shape[1], width = query.shape[2],
-       threads = device.threads, &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
-        AttendPixelsGradient maps = gradient;
-        locate(maps, memory);
-        const auto ofThread = [&](int thread) {
-          return reinterpret_cast<float*>(memory.scratch) + thread * layout.total();
-        };
+  return preparedStep([gradient = describeAttentionGradient(step, scale),
+                       scratch = AttentionGradientScratch(step), layout = crissCrossGradientLayout(step),
+                       batch = query.shape[0], height = query.shape[1], width = query.shape[2],
+                       threads = device.threads,
+                       &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
+    AttendPixelsGradient maps = gradient;
+    locate(maps, memory);
+    const auto ofThread = [&](int thread) {
+      return reinterpret_cast<float*>(memory.scratch) + thread * layout.total();
+    };
 
-        parallel(threads, batch * height, 1, [&](Range rows, int thread) {
-          for (std::int64_t row = rows.first; row < rows.end; ++row) {
-            AttendPixelsGradient a = lineOf(maps, row * width, 1);
-            scratch.give(a, ofThread(thread));
-            clear(a.dQuery, width, a.depth);
-            clear(a.dKey, width, a.depth);
-            clear(a.dValue, width, a.channels);
-            kernels.attendPixelsGradient(a, {0, width}, {0, width});
-          }
-        });
-        parallel(threads, batch * width, 1, [&](Range columns, int thread) {
-          for (std::int64_t column = columns.first; column < columns.end; ++column) {
-            AttendPixelsGradient a = lineOf(maps, column / width * height * width + column % width, width);
-            float* const keys = scratch.give(a, ofThread(thread));
-            a.key = together(a.key, height, a.depth, keys);
-            a.value = together(a.value, height, a.channels, keys + layout.keys);
-            a.exceptOwn = true;
-            kernels.attendPixelsGradient(a, {0, height}, {0, height});
-          }
-        });
-      });
+    parallel(threads, batch * height, 1, [&](Range rows, int thread) {
+      for (std::int64_t row = rows.first; row < rows.end; ++row) {
+        AttendPixelsGradient a = lineOf(maps, row * width, 1);
+        scratch.give(a, ofThread(thread));
+        clear(a.dQuery, width, a.depth);
+        clear(a.dKey, width, a.depth);
+        clear(a.dValue, width, a.channels);
+        kernels.attendPixelsGradient(a, {0, width}, {0, width});
+      }
+    });
+    parallel(threads, batch * width, 1, [&](Range columns, int thread) {
+      for (std::int64_t column = columns.first; column < columns.end; ++column) {
+        AttendPixelsGradient a = lineOf(maps, column / width * height * width + column % width, width);
+        float* const keys = scratch.give(a, ofThread(thread));
+        a.key = together(a.key, height, a.depth, keys);
+        a.value = together(a.value, height, a.channels, keys + layout.keys);
+        a.exceptOwn = true;
+        kernels.attendPixelsGradient(a, {0, height}, {0, height});
+      }
+    });
+  });
 }
 
 }  // namespace
 
-const Op attendCrissCrossGradientOp{.choose = choose, .prepare = prepare};
+const Op attendCrissCrossGradientOp{.choose = chooseAttendCrissCrossGradient,
+                                    .prepare = prepareAttendCrissCrossGradient};
 
 }  // namespace ocrnet::cpu

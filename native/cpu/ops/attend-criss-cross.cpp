@@ -21,7 +21,7 @@ AttentionScratch attentionScratch(const StepDescription& step) {
 }
 
 /// The scratch, in floats: of all threads, then of each, behind that of the attention.
-struct Layout {
+struct CrissCrossLayout {
   std::int64_t logSumExps;  // where nobody reads the output
   std::int64_t attention, columnY, columnLogSumExp;
 
@@ -29,7 +29,7 @@ struct Layout {
   std::int64_t total(int threads) const { return logSumExps + threads * ofThread(); }
 };
 
-Layout layoutOf(const StepDescription& step) {
+CrissCrossLayout crissCrossLayout(const StepDescription& step) {
   const TensorInfo &query = *step.input(0), &value = *step.input(2);
   return {.logSumExps = step.output(1) ? 0 : roundUp(query.pixels(), kMostLanes),
           .attention = attentionScratch(step).floats(),
@@ -37,8 +37,8 @@ Layout layoutOf(const StepDescription& step) {
           .columnLogSumExp = roundUp(query.shape[1], kMostLanes)};
 }
 
-Choice choose(const StepDescription& step, const Device& device) {
-  return {.scratchBytes = layoutOf(step).total(device.threads) * sizeof(float)};
+Choice chooseAttendCrissCross(const StepDescription& step, const Device& device) {
+  return {.scratchBytes = crissCrossLayout(step).total(device.threads) * sizeof(float)};
 }
 
 /// A line of pixels, from one on, `step` pixels from each other.
@@ -52,7 +52,7 @@ Strided line(const Strided& map, std::int64_t first, std::int64_t step, std::int
 struct CrissCross {
   AttendPixels maps;  // all of them, as if they were one
   AttentionScratch attention;
-  Layout layout;
+  CrissCrossLayout layout;
   std::int64_t batch, height, width, bytes;
   float* scratch;
 
@@ -93,12 +93,13 @@ struct CrissCross {
   }
 };
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareAttendCrissCross(const StepDescription& step, const Device& device,
+                                                      Weights&) {
+  requireChoice(step, chooseAttendCrissCross(step, device));
   const TensorInfo& query = *step.input(0);
   CrissCross crissCross{.maps = describeAttention(step, step.attributes<AttendCrissCrossAttributes>().scale),
                         .attention = attentionScratch(step),
-                        .layout = layoutOf(step),
+                        .layout = crissCrossLayout(step),
                         .batch = query.shape[0],
                         .height = query.shape[1],
                         .width = query.shape[2],
@@ -125,6 +126,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op attendCrissCrossOp{.choose = choose, .prepare = prepare};
+const Op attendCrissCrossOp{.choose = chooseAttendCrissCross, .prepare = prepareAttendCrissCross};
 
 }  // namespace ocrnet::cpu

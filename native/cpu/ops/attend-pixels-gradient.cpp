@@ -22,7 +22,7 @@ std::int64_t partsOf(std::int64_t queries, std::int64_t keys) {
   return std::clamp<std::int64_t>(divideUp(std::max(queries, keys), kAttentionGroup), 1, kMostParts);
 }
 
-Choice choose(const StepDescription& step, const Device& device) {
+Choice chooseAttendPixelsGradient(const StepDescription& step, const Device& device) {
   requireFloat32(step);
   return {.scratchBytes = device.threads * AttentionGradientScratch(step).floats() * sizeof(float)};
 }
@@ -34,8 +34,9 @@ void clear(const Target& gradient, Range pixels) {
               pixels.size() * gradient.stride * sizeof(float));
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareAttendPixelsGradient(const StepDescription& step, const Device& device,
+                                                          Weights&) {
+  requireChoice(step, chooseAttendPixelsGradient(step, device));
   const TensorInfo &query = *step.input(0), &key = *step.input(1);
   const float scale = step.attributes<AttendPixelsGradientAttributes>().scale;
   return preparedStep([gradient = describeAttentionGradient(step, scale),
@@ -68,6 +69,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op attendPixelsGradientOp{.choose = choose, .prepare = prepare};
+const Op attendPixelsGradientOp{.choose = chooseAttendPixelsGradient, .prepare = prepareAttendPixelsGradient};
 
 }  // namespace ocrnet::cpu

@@ -19,12 +19,13 @@ AttentionScratch scratchOf(const StepDescription& step) {
   return {step, keyBlockOf(step), step.input(0)->dataType != DataType::float32};
 }
 
-Choice choose(const StepDescription& step, const Device& device) {
+Choice chooseAttendPixels(const StepDescription& step, const Device& device) {
   return {.scratchBytes = device.threads * scratchOf(step).floats() * sizeof(float)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareAttendPixels(const StepDescription& step, const Device& device,
+                                                  Weights&) {
+  requireChoice(step, chooseAttendPixels(step, device));
   const TensorInfo& query = *step.input(0);
   const float scale = step.attributes<AttendPixelsAttributes>().scale;
   return preparedStep([attend = describeAttention(step, scale), scratch = scratchOf(step),
@@ -49,6 +50,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op attendPixelsOp{.choose = choose, .prepare = prepare};
+const Op attendPixelsOp{.choose = chooseAttendPixels, .prepare = prepareAttendPixels};
 
 }  // namespace ocrnet::cpu

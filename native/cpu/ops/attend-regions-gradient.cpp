@@ -11,7 +11,7 @@ namespace {
 
 /// The scratch, in floats: the image's packed matrices, the blocks' sums, then each thread's relation and
 /// scores.
-struct Layout {
+struct RegionGradientLayout {
   PixelBlocks blocks;  // of one image
   std::int64_t classes, paddedClasses, depth, channels, paddedDepth, paddedChannels;
 
@@ -27,7 +27,7 @@ struct Layout {
   }
 };
 
-Layout layoutOf(const StepDescription& step) {
+RegionGradientLayout regionGradientLayout(const StepDescription& step) {
   const TensorInfo &query = *step.input(0), &value = *step.input(2);
   return {.blocks = fewBlocks(1, query.shape[1] * query.shape[2]),
           .classes = value.shape[1],
@@ -38,16 +38,16 @@ Layout layoutOf(const StepDescription& step) {
           .paddedChannels = roundUp(value.channels(), kMostLanes)};
 }
 
-Choice choose(const StepDescription& step, const Device& device) {
+Choice chooseAttendRegionsGradient(const StepDescription& step, const Device& device) {
   requireFloat32(step);
-  return {.scratchBytes = layoutOf(step).total(device.threads) * sizeof(float)};
+  return {.scratchBytes = regionGradientLayout(step).total(device.threads) * sizeof(float)};
 }
 
 /// What one execution works on; outputs that nobody reads are null.
 class Run {
  public:
-  Run(const Layout& layout, const AttendRegionsGradient& gradient, const Kernels& kernels, int threads,
-      const StepMemory& memory)
+  Run(const RegionGradientLayout& layout, const AttendRegionsGradient& gradient, const Kernels& kernels,
+      int threads, const StepMemory& memory)
       : l_(layout), kernels_(kernels), threads_(threads), memory_(memory), gradient_(gradient) {
     packedKey_ = reinterpret_cast<float*>(memory.scratch);
     packedValue_ = packedKey_ + l_.key();
@@ -100,7 +100,7 @@ class Run {
              [&](Range classes, int) { kernels_.combineRegionSums(a, l_.blocks.count(), classes, total); });
   }
 
-  const Layout& l_;
+  const RegionGradientLayout& l_;
   const Kernels& kernels_;
   const int threads_;
   const StepMemory& memory_;
@@ -108,10 +108,11 @@ class Run {
   float *packedKey_, *packedValue_, *packedKeyRows_, *keySums_, *valueSums_, *ofThreads_;
 };
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareAttendRegionsGradient(const StepDescription& step, const Device& device,
+                                                           Weights&) {
+  requireChoice(step, chooseAttendRegionsGradient(step, device));
   const TensorInfo &query = *step.input(0), *dQuery = step.output(0);
-  const Layout layout = layoutOf(step);
+  const RegionGradientLayout layout = regionGradientLayout(step);
   const AttendRegionsGradient gradient{.depth = layout.depth,
                                        .classes = layout.classes,
                                        .channels = layout.channels,
@@ -137,6 +138,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op attendRegionsGradientOp{.choose = choose, .prepare = prepare};
+const Op attendRegionsGradientOp{.choose = chooseAttendRegionsGradient,
+                                 .prepare = prepareAttendRegionsGradient};
 
 }  // namespace ocrnet::cpu

@@ -8,14 +8,14 @@ namespace ocrnet::cpu {
 namespace {
 
 /// The scratch, in floats: the packed key and value of an image, then each thread's relation and queries.
-struct Layout {
+struct RegionLayout {
   std::int64_t key, value, relation, queries;
 
   std::int64_t ofThread() const { return relation + queries; }
   std::int64_t total(int threads) const { return key + value + threads * ofThread(); }
 };
 
-Layout layoutOf(const StepDescription& step) {
+RegionLayout regionLayout(const StepDescription& step) {
   const TensorInfo &query = *step.input(0), &value = *step.input(2);
   const std::int64_t classes = value.shape[1], paddedClasses = roundUp(classes, kMostLanes),
                      depth = query.channels();
@@ -25,12 +25,13 @@ Layout layoutOf(const StepDescription& step) {
           .queries = query.dataType == DataType::float32 ? 0 : kAttendedPixels * depth};
 }
 
-Choice choose(const StepDescription& step, const Device& device) {
-  return {.scratchBytes = layoutOf(step).total(device.threads) * sizeof(float)};
+Choice chooseAttendRegions(const StepDescription& step, const Device& device) {
+  return {.scratchBytes = regionLayout(step).total(device.threads) * sizeof(float)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareAttendRegions(const StepDescription& step, const Device& device,
+                                                   Weights&) {
+  requireChoice(step, chooseAttendRegions(step, device));
   const auto& attributes = step.attributes<AttendRegionsAttributes>();
   const TensorInfo &query = *step.input(0), &value = *step.input(2);
   const AttendRegions attend{.type = query.dataType,
@@ -45,7 +46,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
                              .y = targetOf(step.output(0)),
                              .relation = nullptr,
                              .queries = nullptr};
-  return preparedStep([=, layout = layoutOf(step), batch = query.shape[0],
+  return preparedStep([=, layout = regionLayout(step), batch = query.shape[0],
                        pixels = query.shape[1] * query.shape[2],
                        elementBytes = bytesPerElement(query.dataType), threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
@@ -73,6 +74,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op attendRegionsOp{.choose = choose, .prepare = prepare};
+const Op attendRegionsOp{.choose = chooseAttendRegions, .prepare = prepareAttendRegions};
 
 }  // namespace ocrnet::cpu

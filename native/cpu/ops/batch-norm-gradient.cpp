@@ -10,14 +10,14 @@ namespace ocrnet::cpu {
 
 namespace {
 
-/// Scratch: two vectors of totals in float64 and the number of pixels; three factors; two partial sums for
-/// each block.
-struct Scratch {
+/// BatchNormGradientScratch: two vectors of totals in float64 and the number of pixels; three factors; two
+/// partial sums for each block.
+struct BatchNormGradientScratch {
   double *gradients, *products;
   float *scale, *constant, *centredFactor;
   float *partialGradients, *partialProducts;
 
-  Scratch(const ChannelBlocks& blocks, std::byte* memory) {
+  BatchNormGradientScratch(const ChannelBlocks& blocks, std::byte* memory) {
     const std::int64_t stride = blocks.stride();
     gradients = reinterpret_cast<double*>(memory), products = gradients + stride;
     scale = reinterpret_cast<float*>(memory + MemberSums::bytes(blocks)), constant = scale + stride;
@@ -30,8 +30,8 @@ struct Scratch {
   }
 };
 
-Choice choose(const StepDescription& step, const Device&) {
-  return {.scratchBytes = Scratch::bytes(ChannelBlocks(*step.input(0)))};
+Choice chooseBatchNormGradient(const StepDescription& step, const Device&) {
+  return {.scratchBytes = BatchNormGradientScratch::bytes(ChannelBlocks(*step.input(0)))};
 }
 
 /// 1 / weight, by which x̂ follows from y; 0 where the weight is so small that y does not tell x̂.
@@ -40,8 +40,9 @@ double inverseWeight(float weight) {
   return std::isfinite(inverse) ? static_cast<double>(inverse) : 0;
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareBatchNormGradient(const StepDescription& step, const Device& device,
+                                                       Weights&) {
+  requireChoice(step, chooseBatchNormGradient(step, device));
   const TensorInfo& dy = *step.input(0);
   const auto& attributes = step.attributes<BatchNormGradientAttributes>();
   const bool meets = attributes.synchronised && !attributes.frozen;
@@ -64,7 +65,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
   return preparedStep([gradient, frozen = attributes.frozen, meets, blocks = ChannelBlocks(dy),
                        threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
-    const Scratch scratch(blocks, memory.scratch);
+    const BatchNormGradientScratch scratch(blocks, memory.scratch);
     const auto *const weight = memory.in<float>(1), *const inverseDeviation = memory.in<float>(4);
     auto *const dWeight = memory.out<float>(1), *const dBias = memory.out<float>(2);
     BatchNormGradient b = gradient;
@@ -122,6 +123,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op batchNormGradientOp{.choose = choose, .prepare = prepare};
+const Op batchNormGradientOp{.choose = chooseBatchNormGradient, .prepare = prepareBatchNormGradient};
 
 }  // namespace ocrnet::cpu

@@ -12,14 +12,14 @@ namespace ocrnet::cpu {
 
 namespace {
 
-/// Scratch: two vectors of totals in float64 and the number of pixels; mean and scale; three partial sums for
-/// each block.
-struct Scratch {
+/// BatchNormScratch: two vectors of totals in float64 and the number of pixels; mean and scale; three partial
+/// sums for each block.
+struct BatchNormScratch {
   double *mean, *squares;
   float *meanFloat, *scale;
   float *shift, *sums, *sumsOfSquares;
 
-  Scratch(const ChannelBlocks& blocks, std::byte* memory) {
+  BatchNormScratch(const ChannelBlocks& blocks, std::byte* memory) {
     const std::int64_t stride = blocks.stride();
     mean = reinterpret_cast<double*>(memory), squares = mean + stride;
     meanFloat = reinterpret_cast<float*>(memory + MemberSums::bytes(blocks)), scale = meanFloat + stride;
@@ -33,7 +33,7 @@ struct Scratch {
 };
 
 /// Means over all pixels, and sums of the squared distances from them, of a range of channels.
-void joinMoments(const ChannelBlocks& blocks, Range channels, const Scratch& scratch) {
+void joinMoments(const ChannelBlocks& blocks, Range channels, const BatchNormScratch& scratch) {
   const auto each = [&](const auto& body) {
     for (std::int64_t block = 0; block < blocks.count(); ++block) {
       const auto n = static_cast<double>(blocks.pixelsOf(block).size());
@@ -71,13 +71,14 @@ Moments joinMembers(const MemberSums& members, std::int64_t c) {
   return all;
 }
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseBatchNormTraining(const StepDescription& step, const Device&) {
   const auto& attributes = step.attributes<BatchNormTrainingAttributes>();
-  return {.scratchBytes = Scratch::bytes(ChannelBlocks(*step.input(0)), attributes.frozen)};
+  return {.scratchBytes = BatchNormScratch::bytes(ChannelBlocks(*step.input(0)), attributes.frozen)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareBatchNormTraining(const StepDescription& step, const Device& device,
+                                                       Weights&) {
+  requireChoice(step, chooseBatchNormTraining(step, device));
   const TensorInfo& x = *step.input(0);
   const auto& attributes = step.attributes<BatchNormTrainingAttributes>();
   const bool meets = attributes.synchronised && !attributes.frozen;
@@ -93,7 +94,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
                             .epilogue = {attributes.activation, attributes.negativeSlope}};
   return preparedStep([batchNorm, attributes, meets, blocks = ChannelBlocks(x), threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
-    const Scratch scratch(blocks, memory.scratch);
+    const BatchNormScratch scratch(blocks, memory.scratch);
     const auto *const weight = memory.in<float>(1), *const runningMean = memory.in<float>(3),
                       *const runningVariance = memory.in<float>(4);
     auto *const mean = memory.out<float>(1), *const inverseDeviation = memory.out<float>(2),
@@ -142,6 +143,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op batchNormTrainingOp{.choose = choose, .prepare = prepare};
+const Op batchNormTrainingOp{.choose = chooseBatchNormTraining, .prepare = prepareBatchNormTraining};
 
 }  // namespace ocrnet::cpu

@@ -5,7 +5,7 @@ namespace ocrnet::cpu {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareCast(const StepDescription& step, const Device& device, Weights&) {
   requireChoice(step, Choice{});
   const TensorInfo &x = *step.input(0), &y = *step.output(0);
   const Cast cast{.inputType = x.dataType,
@@ -26,7 +26,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 const Op castOp{
     .choose = [](const StepDescription&, const Device&) { return Choice{}; },
-    .prepare = prepare,
+    .prepare = prepareCast,
 };
 
 }  // namespace ocrnet::cpu

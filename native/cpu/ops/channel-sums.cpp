@@ -5,13 +5,14 @@ namespace ocrnet::cpu {
 namespace {
 
 /// Totals in float64, then the partial sums.
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseChannelSums(const StepDescription& step, const Device&) {
   const ChannelBlocks blocks(*step.input(0));
   return {.scratchBytes = blocks.stride() * sizeof(double) + blocks.partialFloats(1) * sizeof(float)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareChannelSums(const StepDescription& step, const Device& device,
+                                                 Weights&) {
+  requireChoice(step, chooseChannelSums(step, device));
   const TensorInfo& x = *step.input(0);
   const ChannelTerms terms{x.dataType, sourceOf(&x), sourceOf(step.input(1))};
   return preparedStep([terms, blocks = ChannelBlocks(x), threads = device.threads,
@@ -34,6 +35,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op channelSumsOp{.choose = choose, .prepare = prepare};
+const Op channelSumsOp{.choose = chooseChannelSums, .prepare = prepareChannelSums};
 
 }  // namespace ocrnet::cpu

@@ -8,7 +8,7 @@ namespace ocrnet::cpu {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareConcat(const StepDescription& step, const Device& device, Weights&) {
   requireChoice(step, Choice{});
   const TensorInfo& y = *step.output(0);
   const std::int64_t elementBytes = bytesPerElement(y.dataType);
@@ -31,7 +31,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 const Op concatOp{
     .choose = [](const StepDescription&, const Device&) { return Choice{}; },
-    .prepare = prepare,
+    .prepare = prepareConcat,
 };
 
 }  // namespace ocrnet::cpu

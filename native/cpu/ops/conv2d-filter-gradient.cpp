@@ -4,7 +4,7 @@ namespace ocrnet::cpu {
 
 namespace {
 
-constexpr const conv::Algorithm* kAlgorithms[] = {
+constexpr const conv::Algorithm* kFilterGradients[] = {
     &conv::onednnFilterGradient,
     &conv::depthwiseFilterGradient,
     &conv::sumsFilterGradient,
@@ -13,6 +13,6 @@ constexpr const conv::Algorithm* kAlgorithms[] = {
 
 }  // namespace
 
-const Op conv2dFilterGradientOp = conv::kOperation<kAlgorithms, conv::describeFilterGradient>;
+const Op conv2dFilterGradientOp = conv::kOperation<kFilterGradients, conv::describeFilterGradient>;
 
 }  // namespace ocrnet::cpu

@@ -4,7 +4,7 @@ namespace ocrnet::cpu {
 
 namespace {
 
-constexpr const conv::Algorithm* kAlgorithms[] = {
+constexpr const conv::Algorithm* kInputGradients[] = {
     &conv::onednnInputGradient,
     &conv::convolutionInputGradient,
     &conv::matmulInputGradient,
@@ -13,6 +13,6 @@ constexpr const conv::Algorithm* kAlgorithms[] = {
 
 }  // namespace
 
-const Op conv2dInputGradientOp = conv::kOperation<kAlgorithms, conv::describeInputGradient>;
+const Op conv2dInputGradientOp = conv::kOperation<kInputGradients, conv::describeInputGradient>;
 
 }  // namespace ocrnet::cpu

@@ -4,7 +4,7 @@ namespace ocrnet::cpu {
 
 namespace {
 
-constexpr const conv::Algorithm* kAlgorithms[] = {
+constexpr const conv::Algorithm* kConvolutions[] = {
     &conv::onednnAlgorithm,
     &conv::matmulAlgorithm,
     &conv::winogradAlgorithm,
@@ -12,6 +12,6 @@ constexpr const conv::Algorithm* kAlgorithms[] = {
 
 }  // namespace
 
-const Op conv2dOp = conv::kOperation<kAlgorithms, conv::describeProblem>;
+const Op conv2dOp = conv::kOperation<kConvolutions, conv::describeProblem>;
 
 }  // namespace ocrnet::cpu

@@ -18,12 +18,12 @@ namespace {
 constexpr std::int64_t kHalfWordValues = 1 << 16;
 
 /// Sizes, and where each thing lies in scratch, in bytes.
-struct Layout {
+struct LossLayout {
   std::int64_t batch, height, width, classes, labelHeight, labelWidth;
   int threads;
   bool gradient, hard;
 
-  Layout(const StepDescription& step, int threadCount)
+  LossLayout(const StepDescription& step, int threadCount)
       : batch(step.input(0)->shape[0]),
         height(step.input(0)->shape[1]),
         width(step.input(0)->shape[2]),
@@ -74,8 +74,8 @@ float kthSmallest(const float* numbers, std::int64_t count, std::int64_t k, std:
 
 class Pass {
  public:
-  Pass(const Layout& layout, const CrossEntropyAttributes& attributes, CrossEntropy c, const Kernels& kernels,
-       std::byte* scratch)
+  Pass(const LossLayout& layout, const CrossEntropyAttributes& attributes, CrossEntropy c,
+       const Kernels& kernels, std::byte* scratch)
       : layout_(layout), attributes_(attributes), c_(c), kernels_(kernels), scratch_(scratch) {}
 
   /// Gives the loss.
@@ -192,7 +192,7 @@ class Pass {
     }
   }
 
-  const Layout& layout_;
+  const LossLayout& layout_;
   const CrossEntropyAttributes& attributes_;
   CrossEntropy c_;
   const Kernels& kernels_;
@@ -207,14 +207,15 @@ std::vector<std::int64_t> segmentsOf(const std::vector<BilinearTap>& rows, std::
   return firsts;
 }
 
-Choice choose(const StepDescription& step, const Device& device) {
-  return {.scratchBytes = Layout(step, device.threads).bytes()};
+Choice chooseCrossEntropy(const StepDescription& step, const Device& device) {
+  return {.scratchBytes = LossLayout(step, device.threads).bytes()};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareCrossEntropy(const StepDescription& step, const Device& device,
+                                                  Weights&) {
+  requireChoice(step, chooseCrossEntropy(step, device));
   const auto& attributes = step.attributes<CrossEntropyAttributes>();
-  const Layout layout(step, device.threads);
+  const LossLayout layout(step, device.threads);
   std::vector<BilinearTap> rows = bilinearTaps(layout.height, layout.labelHeight, attributes.alignCorners);
   std::vector<std::int64_t> segments = segmentsOf(rows, layout.height);
   return preparedStep(
@@ -249,6 +250,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op crossEntropyOp{.choose = choose, .prepare = prepare};
+const Op crossEntropyOp{.choose = chooseCrossEntropy, .prepare = prepareCrossEntropy};
 
 }  // namespace ocrnet::cpu

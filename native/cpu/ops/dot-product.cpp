@@ -21,12 +21,12 @@ struct Blocks {
 
 Blocks blocksOf(const TensorInfo& a) { return {a.pixels(), pixelGrain(a.channels())}; }
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseDotProduct(const StepDescription& step, const Device&) {
   return {.scratchBytes = blocksOf(*step.input(0)).count() * sizeof(double)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareDotProduct(const StepDescription& step, const Device& device, Weights&) {
+  requireChoice(step, chooseDotProduct(step, device));
   const TensorInfo& a = *step.input(0);
   const DotProduct product{
       .type = a.dataType, .channels = a.channels(), .a = sourceOf(&a), .b = sourceOf(step.input(1))};
@@ -47,6 +47,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op dotProductOp{.choose = choose, .prepare = prepare};
+const Op dotProductOp{.choose = chooseDotProduct, .prepare = prepareDotProduct};
 
 }  // namespace ocrnet::cpu

@@ -13,12 +13,12 @@ std::int64_t blocksOf(const StepDescription& step) {
   return divideUp(step.input(0)->elements(), kBlockElements);
 }
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseGlobalNorm(const StepDescription& step, const Device&) {
   return {.scratchBytes = blocksOf(step) * sizeof(double)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareGlobalNorm(const StepDescription& step, const Device& device, Weights&) {
+  requireChoice(step, chooseGlobalNorm(step, device));
   return preparedStep([count = step.input(0)->elements(), blocks = blocksOf(step),
                        maximum = step.attributes<GlobalNormAttributes>().maximum, threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
@@ -41,6 +41,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op globalNormOp{.choose = choose, .prepare = prepare};
+const Op globalNormOp{.choose = chooseGlobalNorm, .prepare = prepareGlobalNorm};
 
 }  // namespace ocrnet::cpu

@@ -40,13 +40,14 @@ struct Regions {
   }
 };
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseLabelRegions(const StepDescription& step, const Device&) {
   const TensorInfo& regions = *step.output(0);
   return {.scratchBytes = regions.shape[0] * regions.channels() * sizeof(std::int64_t)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareLabelRegions(const StepDescription& step, const Device& device,
+                                                  Weights&) {
+  requireChoice(step, chooseLabelRegions(step, device));
   const TensorInfo &labels = *step.input(0), &regions = *step.output(0);
   return preparedStep([sizes = Regions{labels.shape[0], labels.shape[1], labels.shape[2], regions.shape[1],
                                        regions.shape[2], regions.channels()},
@@ -68,6 +69,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op labelRegionsOp{.choose = choose, .prepare = prepare};
+const Op labelRegionsOp{.choose = chooseLabelRegions, .prepare = prepareLabelRegions};
 
 }  // namespace ocrnet::cpu

@@ -5,13 +5,14 @@ namespace ocrnet::cpu {
 
 namespace {
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseMaxPool2dGradient(const StepDescription& step, const Device&) {
   requireFloat32(step);
   return {};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareMaxPool2dGradient(const StepDescription& step, const Device& device,
+                                                       Weights&) {
+  requireChoice(step, chooseMaxPool2dGradient(step, device));
   const auto& attributes = step.attributes<MaxPool2dGradientAttributes>();
   const TensorInfo &x = *step.input(0), &dy = *step.input(1);
   const MaxPool2dGradient pool{.height = x.shape[1],
@@ -37,6 +38,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op maxPool2dGradientOp{.choose = choose, .prepare = prepare};
+const Op maxPool2dGradientOp{.choose = chooseMaxPool2dGradient, .prepare = prepareMaxPool2dGradient};
 
 }  // namespace ocrnet::cpu

@@ -5,7 +5,7 @@ namespace ocrnet::cpu {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareMaxPool2d(const StepDescription& step, const Device& device, Weights&) {
   requireChoice(step, Choice{});
   const auto& attributes = step.attributes<MaxPool2dAttributes>();
   const TensorInfo &x = *step.input(0), &y = *step.output(0);
@@ -33,7 +33,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 const Op maxPool2dOp{
     .choose = [](const StepDescription&, const Device&) { return Choice{}; },
-    .prepare = prepare,
+    .prepare = prepareMaxPool2d,
 };
 
 }  // namespace ocrnet::cpu

@@ -4,7 +4,8 @@ namespace ocrnet::cpu {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareMovingAverage(const StepDescription& step, const Device& device,
+                                                   Weights&) {
   requireChoice(step, Choice{});
   const auto& [decay, warmUp] = step.attributes<MovingAverageAttributes>();
   return preparedStep([written = asWritten(decay), warmUp = warmUp, count = step.input(0)->elements(),
@@ -23,6 +24,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op movingAverageOp{.choose = withoutScratch, .prepare = prepare};
+const Op movingAverageOp{.choose = withoutScratch, .prepare = prepareMovingAverage};
 
 }  // namespace ocrnet::cpu

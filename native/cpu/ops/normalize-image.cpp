@@ -5,7 +5,8 @@ namespace ocrnet::cpu {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareNormalizeImage(const StepDescription& step, const Device& device,
+                                                    Weights&) {
   requireChoice(step, Choice{});
   const TensorInfo& image = *step.input(0);
   return preparedStep([reverseChannels = step.attributes<NormalizeImageAttributes>().reverseChannels,
@@ -28,7 +29,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 const Op normalizeImageOp{
     .choose = [](const StepDescription&, const Device&) { return Choice{}; },
-    .prepare = prepare,
+    .prepare = prepareNormalizeImage,
 };
 
 }  // namespace ocrnet::cpu

@@ -7,13 +7,13 @@ namespace ocrnet::cpu {
 namespace {
 
 /// The scratch, in floats: the panels of an image's vectors, then each thread's converted rows of x.
-struct Layout {
+struct ProductLayout {
   std::int64_t panels, rows;
 
   std::int64_t total(int threads) const { return panels + threads * rows; }
 };
 
-Layout layoutOf(const StepDescription& step, RegionVectors use) {
+ProductLayout productLayout(const StepDescription& step, RegionVectors use) {
   const TensorInfo &x = *step.input(0), &vectors = *step.input(1);
   const std::int64_t columns = use == RegionVectors::mixed ? vectors.channels() : vectors.shape[1];
   return {.panels = x.channels() * roundUp(columns, kMostLanes),
@@ -23,7 +23,7 @@ Layout layoutOf(const StepDescription& step, RegionVectors use) {
 }  // namespace
 
 Choice choosePixelProduct(const StepDescription& step, const Device& device, RegionVectors use) {
-  return {.scratchBytes = layoutOf(step, use).total(device.threads) * sizeof(float)};
+  return {.scratchBytes = productLayout(step, use).total(device.threads) * sizeof(float)};
 }
 
 std::unique_ptr<PreparedStep> preparePixelProduct(const StepDescription& step, const Device& device,
@@ -38,7 +38,7 @@ std::unique_ptr<PreparedStep> preparePixelProduct(const StepDescription& step, c
                              .panels = nullptr,
                              .y = targetOf(&y),
                              .rows = nullptr};
-  return preparedStep([product, layout = layoutOf(step, use), batch = x.shape[0],
+  return preparedStep([product, layout = productLayout(step, use), batch = x.shape[0],
                        pixels = x.shape[1] * x.shape[2], type = vectors.dataType, classes = vectors.shape[1],
                        channels = vectors.channels(), transpose = use == RegionVectors::scored,
                        threads = device.threads,

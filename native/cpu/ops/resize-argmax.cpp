@@ -14,7 +14,7 @@ std::int64_t threadFloats(const TensorInfo& logits) {
   return logits.channels() * (3 * roundUp(logits.shape[2] + kMostLanes, kMostLanes) + kMostLanes);
 }
 
-Choice choose(const StepDescription& step, const Device& device) {
+Choice chooseResizeArgmax(const StepDescription& step, const Device& device) {
   return {.scratchBytes = device.threads * threadFloats(*step.input(0)) * sizeof(float)};
 }
 
@@ -35,8 +35,9 @@ struct ColumnTaps {
   }
 };
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareResizeArgmax(const StepDescription& step, const Device& device,
+                                                  Weights&) {
+  requireChoice(step, chooseResizeArgmax(step, device));
   const auto& attributes = step.attributes<ResizeArgmaxAttributes>();
   const TensorInfo& logits = *step.input(0);
   return preparedStep([height = logits.shape[1], width = logits.shape[2], classes = logits.channels(),
@@ -69,6 +70,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op resizeArgmaxOp{.choose = choose, .prepare = prepare};
+const Op resizeArgmaxOp{.choose = chooseResizeArgmax, .prepare = prepareResizeArgmax};
 
 }  // namespace ocrnet::cpu

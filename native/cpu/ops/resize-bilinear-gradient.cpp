@@ -5,13 +5,14 @@ namespace ocrnet::cpu {
 
 namespace {
 
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseResizeBilinearGradient(const StepDescription& step, const Device&) {
   requireFloat32(step);
   return {};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareResizeBilinearGradient(const StepDescription& step, const Device& device,
+                                                            Weights&) {
+  requireChoice(step, chooseResizeBilinearGradient(step, device));
   const bool alignCorners = step.attributes<ResizeBilinearGradientAttributes>().alignCorners;
   const TensorInfo &dy = *step.input(0), &dx = *step.output(0);
   const ResizeBilinearGradient resize{.height = dx.shape[1],
@@ -41,6 +42,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op resizeBilinearGradientOp{.choose = choose, .prepare = prepare};
+const Op resizeBilinearGradientOp{.choose = chooseResizeBilinearGradient,
+                                  .prepare = prepareResizeBilinearGradient};
 
 }  // namespace ocrnet::cpu

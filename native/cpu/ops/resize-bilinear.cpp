@@ -14,16 +14,15 @@ std::int64_t tileWidth(const TensorInfo& y) {
   return std::clamp<std::int64_t>(kKeptFloats / 2 / y.channels(), 1, y.shape[2]);
 }
 
-std::int64_t threadFloats(const TensorInfo& y) {
-  return roundUp(2 * tileWidth(y) * y.channels(), kMostLanes);
+std::int64_t rowFloats(const TensorInfo& y) { return roundUp(2 * tileWidth(y) * y.channels(), kMostLanes); }
+
+Choice chooseResizeBilinear(const StepDescription& step, const Device& device) {
+  return {.scratchBytes = device.threads * rowFloats(*step.output(0)) * sizeof(float)};
 }
 
-Choice choose(const StepDescription& step, const Device& device) {
-  return {.scratchBytes = device.threads * threadFloats(*step.output(0)) * sizeof(float)};
-}
-
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareResizeBilinear(const StepDescription& step, const Device& device,
+                                                    Weights&) {
+  requireChoice(step, chooseResizeBilinear(step, device));
   const auto& attributes = step.attributes<ResizeBilinearAttributes>();
   const TensorInfo &x = *step.input(0), &y = *step.output(0);
   const ResizeBilinear resize{.type = x.dataType,
@@ -42,7 +41,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
                               .keptRows = nullptr};
   return preparedStep([=, rowTaps = bilinearTaps(x.shape[1], y.shape[1], attributes.alignCorners),
                        columnTaps = bilinearTaps(x.shape[2], y.shape[2], attributes.alignCorners),
-                       rows = y.shape[0] * y.shape[1], floats = threadFloats(y), threads = device.threads,
+                       rows = y.shape[0] * y.shape[1], floats = rowFloats(y), threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
     parallel(threads, rows, 1, [&](Range range, int thread) {
       ResizeBilinear r = resize;
@@ -59,6 +58,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op resizeBilinearOp{.choose = choose, .prepare = prepare};
+const Op resizeBilinearOp{.choose = chooseResizeBilinear, .prepare = prepareResizeBilinear};
 
 }  // namespace ocrnet::cpu

@@ -68,10 +68,10 @@ Tiling tiling(const StepDescription& step, const std::vector<Map>& maps) {
 }
 
 /// Where the pieces of a thread's scratch begin.
-struct Scratch {
+struct TapsScratch {
   std::size_t terms, bytes;
 
-  Scratch(const StepDescription& step, const std::vector<Map>& maps, const Tiling& tile) {
+  TapsScratch(const StepDescription& step, const std::vector<Map>& maps, const Tiling& tile) {
     const std::int64_t rows = std::ssize(maps) * step.attributes<ResizeTapsAttributes>().kernel;
     const std::int64_t floats = rows * tile.mixedColumns * tile.channels;
     terms = roundUp(static_cast<std::size_t>(floats) * sizeof(float), kAlignment);
@@ -79,13 +79,13 @@ struct Scratch {
   }
 };
 
-Choice choose(const StepDescription& step, const Device& device) {
+Choice chooseResizeTaps(const StepDescription& step, const Device& device) {
   const std::vector<Map> maps = findMaps(step);
-  return {.scratchBytes = device.threads * Scratch(step, maps, tiling(step, maps)).bytes};
+  return {.scratchBytes = device.threads * TapsScratch(step, maps, tiling(step, maps)).bytes};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareResizeTaps(const StepDescription& step, const Device& device, Weights&) {
+  requireChoice(step, chooseResizeTaps(step, device));
   const auto& attributes = step.attributes<ResizeTapsAttributes>();
   const TensorInfo& y = *step.output(0);
   const std::vector<Map> maps = findMaps(step);
@@ -106,7 +106,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
                           .mixedColumns = tile.mixedColumns,
                           .mixedRows = nullptr,
                           .terms = nullptr};
-  return preparedStep([=, scratch = Scratch(step, maps, tile), rows = y.shape[0] * y.shape[1],
+  return preparedStep([=, scratch = TapsScratch(step, maps, tile), rows = y.shape[0] * y.shape[1],
                        threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
     std::vector<TapMap> sources;
@@ -129,6 +129,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op resizeTapsOp{.choose = choose, .prepare = prepare};
+const Op resizeTapsOp{.choose = chooseResizeTaps, .prepare = prepareResizeTaps};
 
 }  // namespace ocrnet::cpu

@@ -8,12 +8,12 @@ namespace ocrnet::cpu {
 namespace {
 
 /// The factor, once for each channel: it is then scaled as by a scaleShift.
-Choice choose(const StepDescription& step, const Device&) {
+Choice chooseScaleBy(const StepDescription& step, const Device&) {
   return {.scratchBytes = step.input(0)->channels() * sizeof(float)};
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareScaleBy(const StepDescription& step, const Device& device, Weights&) {
+  requireChoice(step, chooseScaleBy(step, device));
   const TensorInfo& x = *step.input(0);
   const Affine affine{.type = x.dataType,
                       .channels = x.channels(),
@@ -37,6 +37,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op scaleByOp{.choose = choose, .prepare = prepare};
+const Op scaleByOp{.choose = chooseScaleBy, .prepare = prepareScaleBy};
 
 }  // namespace ocrnet::cpu

@@ -4,7 +4,7 @@ namespace ocrnet::cpu {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareSgd(const StepDescription& step, const Device& device, Weights&) {
   requireChoice(step, Choice{});
   return preparedStep([a = step.attributes<SgdAttributes>(), count = step.input(0)->elements(),
                        threads = device.threads,
@@ -29,6 +29,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op sgdOp{.choose = withoutScratch, .prepare = prepare};
+const Op sgdOp{.choose = withoutScratch, .prepare = prepareSgd};
 
 }  // namespace ocrnet::cpu

@@ -7,7 +7,8 @@ namespace ocrnet::cpu {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareSliceChannels(const StepDescription& step, const Device& device,
+                                                   Weights&) {
   requireChoice(step, Choice{});
   const TensorInfo &x = *step.input(0), &y = *step.output(0);
   const std::int64_t elementBytes = bytesPerElement(x.dataType);
@@ -27,7 +28,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 const Op sliceChannelsOp{
     .choose = [](const StepDescription&, const Device&) { return Choice{}; },
-    .prepare = prepare,
+    .prepare = prepareSliceChannels,
 };
 
 }  // namespace ocrnet::cpu

@@ -5,7 +5,8 @@ namespace ocrnet::cpu {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareSoftmaxGradient(const StepDescription& step, const Device& device,
+                                                     Weights&) {
   requireChoice(step, Choice{});
   const TensorInfo &y = *step.input(0), &dy = *step.input(1);
   const SoftmaxGradient gradient{.channels = y.channels(),
@@ -28,7 +29,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 const Op softmaxGradientOp{
     .choose = [](const StepDescription&, const Device&) { return Choice{}; },
-    .prepare = prepare,
+    .prepare = prepareSoftmaxGradient,
 };
 
 }  // namespace ocrnet::cpu

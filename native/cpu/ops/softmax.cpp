@@ -5,7 +5,7 @@ namespace ocrnet::cpu {
 
 namespace {
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
+std::unique_ptr<PreparedStep> prepareSoftmax(const StepDescription& step, const Device& device, Weights&) {
   requireChoice(step, Choice{});
   const TensorInfo& x = *step.input(0);
   const Softmax softmax{.type = x.dataType,
@@ -26,7 +26,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 const Op softmaxOp{
     .choose = [](const StepDescription&, const Device&) { return Choice{}; },
-    .prepare = prepare,
+    .prepare = prepareSoftmax,
 };
 
 }  // namespace ocrnet::cpu

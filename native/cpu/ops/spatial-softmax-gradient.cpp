@@ -8,22 +8,22 @@ namespace ocrnet::cpu {
 
 namespace {
 
-constexpr std::int64_t kBlockPixels = 256;
+constexpr std::int64_t kGradientBlockPixels = 256;
 
 /// The scratch in floats: sums (blocks, classes), then each thread's own.
-struct Blocks : PixelBlocks {
+struct GradientBlocks : PixelBlocks {
   std::int64_t classes;
 
   std::int64_t threadFloats() const { return classes * kMostLanes; }
   std::int64_t scratchFloats(int threads) const { return count() * classes + threads * threadFloats(); }
 };
 
-Blocks blocksOf(const TensorInfo& regions) {
-  return {{regions.shape[0], regions.shape[1] * regions.shape[2], kBlockPixels}, regions.channels()};
+GradientBlocks gradientBlocksOf(const TensorInfo& regions) {
+  return {{regions.shape[0], regions.shape[1] * regions.shape[2], kGradientBlockPixels}, regions.channels()};
 }
 
-Choice choose(const StepDescription& step, const Device& device) {
-  return {.scratchBytes = blocksOf(*step.input(0)).scratchFloats(device.threads) * sizeof(float)};
+Choice chooseSpatialSoftmaxGradient(const StepDescription& step, const Device& device) {
+  return {.scratchBytes = gradientBlocksOf(*step.input(0)).scratchFloats(device.threads) * sizeof(float)};
 }
 
 /// Replaces the first of an image's sums by their total.
@@ -35,9 +35,10 @@ void addSums(std::int64_t blocks, std::int64_t classes, float* sums) {
   }
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
-  return preparedStep([blocks = blocksOf(*step.input(0)),
+std::unique_ptr<PreparedStep> prepareSpatialSoftmaxGradient(const StepDescription& step, const Device& device,
+                                                            Weights&) {
+  requireChoice(step, chooseSpatialSoftmaxGradient(step, device));
+  return preparedStep([blocks = gradientBlocksOf(*step.input(0)),
                        scale = step.attributes<SpatialSoftmaxGradientAttributes>().scale,
                        threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
@@ -70,6 +71,7 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op spatialSoftmaxGradientOp{.choose = choose, .prepare = prepare};
+const Op spatialSoftmaxGradientOp{.choose = chooseSpatialSoftmaxGradient,
+                                  .prepare = prepareSpatialSoftmaxGradient};
 
 }  // namespace ocrnet::cpu

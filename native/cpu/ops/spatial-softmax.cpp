@@ -1,6 +1,6 @@
 // In two passes over the pixels. The first writes exp(logit − maximum of its block); when the maxima and sums
-// of all blocks are known, the second multiplies each block by what is missing. Blocks have a fixed size and
-// are combined in their order: the result does not depend on the number of threads.
+// of all blocks are known, the second multiplies each block by what is missing. SoftmaxBlocks have a fixed
+// size and are combined in their order: the result does not depend on the number of threads.
 
 #include <algorithm>
 #include <cmath>
@@ -17,19 +17,19 @@ namespace {
 constexpr std::int64_t kBlockPixels = 256;
 
 /// The scratch in floats: maxima and sums (blocks, classes), then each thread's own.
-struct Blocks : PixelBlocks {
+struct SoftmaxBlocks : PixelBlocks {
   std::int64_t classes;
 
   std::int64_t threadFloats() const { return 2 * classes * kMostLanes; }
   std::int64_t scratchFloats(int threads) const { return 2 * count() * classes + threads * threadFloats(); }
 };
 
-Blocks blocksOf(const TensorInfo& logits) {
+SoftmaxBlocks softmaxBlocksOf(const TensorInfo& logits) {
   return {{logits.shape[0], logits.shape[1] * logits.shape[2], kBlockPixels}, logits.channels()};
 }
 
-Choice choose(const StepDescription& step, const Device& device) {
-  return {.scratchBytes = blocksOf(*step.input(0)).scratchFloats(device.threads) * sizeof(float)};
+Choice chooseSpatialSoftmax(const StepDescription& step, const Device& device) {
+  return {.scratchBytes = softmaxBlocksOf(*step.input(0)).scratchFloats(device.threads) * sizeof(float)};
 }
 
 /// Replaces the maxima of an image's blocks by the factors that their exponentials lack.
@@ -48,10 +48,11 @@ void findFactors(std::int64_t blocks, std::int64_t classes, float* maxima, const
   }
 }
 
-std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device& device, Weights&) {
-  requireChoice(step, choose(step, device));
+std::unique_ptr<PreparedStep> prepareSpatialSoftmax(const StepDescription& step, const Device& device,
+                                                    Weights&) {
+  requireChoice(step, chooseSpatialSoftmax(step, device));
   const TensorInfo& logits = *step.input(0);
-  return preparedStep([blocks = blocksOf(logits), type = logits.dataType, stride = logits.pixelStride,
+  return preparedStep([blocks = softmaxBlocksOf(logits), type = logits.dataType, stride = logits.pixelStride,
                        scale = step.attributes<SpatialSoftmaxAttributes>().scale, threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
     const std::int64_t classes = blocks.classes;
@@ -85,6 +86,6 @@ std::unique_ptr<PreparedStep> prepare(const StepDescription& step, const Device&
 
 }  // namespace
 
-const Op spatialSoftmaxOp{.choose = choose, .prepare = prepare};
+const Op spatialSoftmaxOp{.choose = chooseSpatialSoftmax, .prepare = prepareSpatialSoftmax};
 
 }  // namespace ocrnet::cpu

@@ -1,0 +1,23 @@
+# join_sources(RESULT NAME COUNT SOURCES...): COUNT files, called after NAME, that include the sources in turn. Most of
+# what a compiler does for a small file is to read headers: joined they compile in less than half the time. So names
+# differ from file to file, those in anonymous namespaces too.
+function(join_sources result name count)
+  cmake_path(GET name STEM stem)
+  cmake_path(GET name EXTENSION extension)
+  set(units "")
+  math(EXPR last "${count} - 1")
+  foreach(unit RANGE ${last})
+    set(includes "")
+    set(place 0)
+    foreach(source IN LISTS ARGN)
+      math(EXPR turn "${place} % ${count}")
+      if(turn EQUAL unit)
+        string(APPEND includes "#include \"${source}\"\n")
+      endif()
+      math(EXPR place "${place} + 1")
+    endforeach()
+    file(CONFIGURE OUTPUT ${stem}-${unit}${extension} CONTENT "${includes}" @ONLY)
+    list(APPEND units ${CMAKE_CURRENT_BINARY_DIR}/${stem}-${unit}${extension})
+  endforeach()
+  set(${result} ${units} PARENT_SCOPE)
+endfunction()
