@@ -40,7 +40,7 @@ export function plan(graph: Graph, target: Target): Plan {
       );
   }
   const draft = new Draft(graph, target);
-  const inspections = target.inspect(encodePlan(draft.layout([], draft.placement([]))));
+  const inspections = target.inspect(draft.layout([], draft.placement([])));
   const placement = draft.placement(inspections);
   const layout = draft.layout(inspections, placement);
   return {

@@ -1,4 +1,5 @@
 import type { Node } from '../ir/graph.js';
+import type { PlanLayout } from './encode.js';
 
 /** What a device says about one step: the algorithm that it will run and the scratch memory for it. */
 export interface Inspection {
@@ -14,8 +15,8 @@ export interface Target {
   unsupported(node: Node): string | undefined;
   /** Whether reading or writing this operand as a channel slice of a wider tensor costs nothing. The spec allows it. */
   slicesFreely(node: Node, operand: string): boolean;
-  /** Asks about each step of an encoded plan whose algorithms are unchosen. */
-  inspect(plan: Uint8Array): readonly Inspection[];
+  /** Asks about each step of a plan whose algorithms are unchosen. */
+  inspect(layout: PlanLayout): readonly Inspection[];
 }
 
 /** A device of no particular kind: every operation as specified, no scratch memory. For planning without a device. */

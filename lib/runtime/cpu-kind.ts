@@ -1,13 +1,16 @@
+import type { Target } from '../compile/target.js';
 import { OcrnetError } from '../errors.js';
 import { cpuTarget } from './cpu-target.js';
 import type { DeviceKind } from './device-kind.js';
-import { type NativeCpuInfo, type NativeDevice, withOcrnetErrors } from './native.js';
+import type { NativeCpuInfo } from './native.js';
 
 /** The processor. */
-export function cpuKind(handle: NativeDevice, { threads, isa, bfloat16 }: NativeCpuInfo): DeviceKind {
+export function cpuKind({ threads, isa, bfloat16 }: NativeCpuInfo, inspect: Target['inspect']): DeviceKind {
   return {
-    target: cpuTarget((plan) => withOcrnetErrors(() => handle.inspect(plan))),
+    target: cpuTarget(inspect),
     description: `${threads} threads`,
+    identity: ({ cpuModel, oneDnnVersion }) =>
+      `${cpuModel}, ${isa}, ${threads} threads, oneDNN ${oneDnnVersion}`,
     threads,
     // Without instructions for it bfloat16 would be slower than float32.
     precisions: bfloat16 ? ['float32', 'bfloat16'] : ['float32'],

@@ -1,4 +1,4 @@
-import type { Inspection, Target } from '../compile/target.js';
+import type { Target } from '../compile/target.js';
 import { typesOf, type Value } from '../ir/graph.js';
 import { type AttributeValues, erase } from '../ir/op.js';
 import { conv2d, conv2dFilterGradient, conv2dInputGradient } from '../ops/index.js';
@@ -8,7 +8,7 @@ const inputGradient = erase(conv2dInputGradient);
 const filterGradient = erase(conv2dFilterGradient);
 
 /** The CPU as the compiler sees it. `inspect` asks the native device. */
-export function cpuTarget(inspect: (plan: Uint8Array) => readonly Inspection[]): Target {
+export function cpuTarget(inspect: Target['inspect']): Target {
   return {
     name: 'cpu',
     unsupported: ({ spec }) => (spec.facts.compiledAway ? 'it is always compiled away' : undefined),

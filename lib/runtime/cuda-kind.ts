@@ -1,12 +1,18 @@
+import type { Target } from '../compile/target.js';
 import { cudaTarget } from './cuda-target.js';
 import type { DeviceKind } from './device-kind.js';
-import { type NativeCudaInfo, type NativeDevice, withOcrnetErrors } from './native.js';
+import type { NativeCudaInfo } from './native.js';
 
 /** A GPU of NVIDIA's. */
-export function cudaKind(handle: NativeDevice, { model, computeCapability }: NativeCudaInfo): DeviceKind {
+export function cudaKind(
+  { model, computeCapability, tf32 }: NativeCudaInfo,
+  inspect: Target['inspect'],
+): DeviceKind {
   return {
-    target: cudaTarget((plan) => withOcrnetErrors(() => handle.inspect(plan))),
+    target: cudaTarget(inspect),
     description: model,
+    identity: ({ cuda }) =>
+      `${model}, compute capability ${computeCapability}, driver for CUDA ${cuda.driverVersion}, ${tf32 ? 'TF32' : 'float32'}`,
     precisions: ['float32', 'bfloat16'],
     trainingPrecisions: ['float32', 'bfloat16'],
     arithmetic: { expected: 'another GPU', received: `compute capability ${computeCapability}` },

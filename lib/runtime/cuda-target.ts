@@ -1,7 +1,7 @@
-import type { Inspection, Target } from '../compile/target.js';
+import type { Target } from '../compile/target.js';
 
 /** A GPU as the compiler sees it. `inspect` asks the native device. */
-export function cudaTarget(inspect: (plan: Uint8Array) => readonly Inspection[]): Target {
+export function cudaTarget(inspect: Target['inspect']): Target {
   return {
     name: 'cuda',
     unsupported: ({ spec }) => (spec.facts.compiledAway ? 'it is always compiled away' : undefined),

@@ -1,11 +1,14 @@
 import type { Precision } from '../compile/passes/assign-precision.js';
 import type { Target } from '../compile/target.js';
+import type { NativeDescription } from './native.js';
 
 /** What devices of one kind do in a way of their own. */
 export interface DeviceKind {
   readonly target: Target;
   /** What computes, in few words. */
   readonly description: string;
+  /** All that an algorithm's time depends on besides the problem. */
+  identity(machine: NativeDescription): string;
   /** Threads that compute, where they are the processor's. */
   readonly threads?: number;
   /** Element types of activations in which networks run. */

@@ -1,9 +1,10 @@
 import { type Compiled, type CompileOptions, compile, compilePrepared } from '../compile/compile.js';
-import type { PlannedState } from '../compile/encode.js';
+import { encodePlan, type PlannedState } from '../compile/encode.js';
 import type { Precision } from '../compile/passes/assign-precision.js';
 import type { Target } from '../compile/target.js';
 import { invalidArgument, OcrnetError } from '../errors.js';
 import type { Graph } from '../ir/graph.js';
+import { version } from '../version.js';
 import { cpuKind } from './cpu-kind.js';
 import { cudaKind } from './cuda-kind.js';
 import type { DeviceKind } from './device-kind.js';
@@ -11,6 +12,8 @@ import type { GroupMember } from './group.js';
 import { type NativeDescription, type NativeDevice, native, withOcrnetErrors } from './native.js';
 import { Program } from './program.js';
 import { DeviceState } from './state.js';
+import { Tuner } from './tuner.js';
+import { TuningTable } from './tuning-table.js';
 import { Weights } from './weights.js';
 
 /** `auto` is the processor, until CUDA devices are known on more machines; a GPU is used where it is asked for. */
@@ -28,6 +31,12 @@ export interface DeviceOptions {
    * they do not.
    */
   readonly tf32?: boolean;
+  /**
+   * A file of measurements, made where there is none: programs run with the algorithms that are fastest on this device by the
+   * clock. What the file lacks is measured when a program is loaded, which takes seconds to minutes, and each algorithm's
+   * results are compared before it is used. By default algorithms are chosen by estimates.
+   */
+  readonly tuning?: string;
 }
 
 /** Instruction sets, cores and library versions of this machine, as `ocrnet doctor` prints them. Loads the addon. */
@@ -41,7 +50,7 @@ export function describeMachine(): NativeDescription {
  * @throws OcrnetError DEVICE_UNAVAILABLE with what is missing and how to get it, INVALID_ARGUMENT
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
-  const { device = 'auto', threads, index, tf32 } = options;
+  const { device = 'auto', threads, index, tf32, tuning } = options;
   if (!deviceNames.includes(device)) throw invalidArgument('device', deviceNames.join(' or '), device);
   const isCuda = device === 'cuda';
   for (const [name, value] of Object.entries(isCuda ? { threads } : { index, tf32 }))
@@ -51,17 +60,23 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   if (index !== undefined && !(Number.isInteger(index) && index >= 0 && index < 1024))
     throw invalidArgument('index', 'the number of a GPU, from 0', index);
   if (tf32 !== undefined && typeof tf32 !== 'boolean') throw invalidArgument('tf32', 'true or false', tf32);
+  if (tuning !== undefined && (typeof tuning !== 'string' || tuning === ''))
+    throw invalidArgument('tuning', 'the path of a file', tuning);
   const handle = withOcrnetErrors(() =>
     isCuda
       ? native().openCuda({ ...(index !== undefined && { index }), ...(tf32 !== undefined && { tf32 }) })
       : native().openCpu(threads === undefined ? {} : { threads }),
   );
-  return new Device(handle);
+  try {
+    return new Device(handle, tuning);
+  } catch (error) {
+    await handle.dispose();
+    throw error;
+  }
 }
 
-function kindOf(handle: NativeDevice): DeviceKind {
-  const { info } = handle;
-  return info.name === 'cpu' ? cpuKind(handle, info) : cudaKind(handle, info);
+function kindOf({ info }: NativeDevice, inspect: Target['inspect']): DeviceKind {
+  return info.name === 'cpu' ? cpuKind(info, inspect) : cudaKind(info, inspect);
 }
 
 /** An open device. */
@@ -70,11 +85,17 @@ export class Device implements AsyncDisposable {
   readonly target: Target;
   readonly #native: NativeDevice;
   readonly #kind: DeviceKind;
+  readonly #tuner: Tuner | undefined;
   #disposed = false;
 
-  constructor(handle: NativeDevice) {
+  /** @throws OcrnetError INVALID_DATA, FILE_UNREADABLE for a file of measurements that is none */
+  constructor(handle: NativeDevice, tuning?: string) {
     this.#native = handle;
-    this.#kind = kindOf(handle);
+    this.#kind = kindOf(handle, (layout) =>
+      this.#tuner ? this.#tuner.inspect(layout) : withOcrnetErrors(() => handle.inspect(encodePlan(layout))),
+    );
+    const identity = () => `${this.#kind.identity(describeMachine())}, ocrnet ${version}`;
+    this.#tuner = tuning === undefined ? undefined : new Tuner(handle, TuningTable.open(tuning, identity()));
     this.name = handle.info.name;
     this.target = this.#kind.target;
   }
@@ -163,11 +184,12 @@ export class Device implements AsyncDisposable {
     member?: GroupMember,
   ): Promise<Program> {
     this.#requireOpen();
-    this.#kind.requireMemory(compiled.arenaBytes, this.arenaBytes);
+    const tuned = this.#tuner && !member ? await this.#tuner.tune(compiled, this.target) : compiled;
+    this.#kind.requireMemory(tuned.arenaBytes, this.arenaBytes);
     const loaded = await withOcrnetErrors(() =>
-      this.#native.load(compiled.bytes, weights.handle, state?.handle, member?.group.handle, member?.index),
+      this.#native.load(tuned.bytes, weights.handle, state?.handle, member?.group.handle, member?.index),
     );
-    return new Program(loaded, compiled, { inGroup: member !== undefined });
+    return new Program(loaded, tuned, { inGroup: member !== undefined });
   }
 
   /** Stops the run in progress at its next step, fails those behind it, frees the memory. Idempotent. */

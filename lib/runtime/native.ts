@@ -66,6 +66,8 @@ export interface NativeDevice {
   readonly info: NativeCpuInfo | NativeCudaInfo;
   /** An algorithm for each step of an encoded plan. Types and strides must fit; memory need not be planned yet. */
   inspect(plan: Uint8Array): readonly Inspection[];
+  /** The same of all algorithms that each step could run with; the first is what the others are compared with. */
+  candidates(plan: Uint8Array): readonly (readonly Inspection[])[];
   createWeights(): NativeWeights;
   /** Memory that outlives runs, all zero. */
   createState(blocks: readonly { readonly name: string; readonly elements: number }[]): NativeState;

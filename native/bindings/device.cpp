@@ -36,6 +36,18 @@ int indexOption(const Napi::Value& value) {
   throw Error("INVALID_ARGUMENT", "Invalid index of a GPU: received " + std::to_string(index));
 }
 
+Napi::Array describeChoices(Napi::Env env, const std::vector<StepChoice>& choices) {
+  Napi::Array list = Napi::Array::New(env, choices.size());
+  for (std::uint32_t i = 0; i < choices.size(); ++i) {
+    Napi::Object choice = Napi::Object::New(env);
+    choice.Set("algorithm", choices[i].algorithm);
+    choice.Set("name", choices[i].name);
+    choice.Set("scratchBytes", static_cast<double>(choices[i].scratchBytes));
+    list.Set(i, choice);
+  }
+  return list;
+}
+
 cuda::Options cudaOptions(const Napi::Value& value) {
   cuda::Options options;
   if (!value.IsObject()) return options;
@@ -51,7 +63,8 @@ cuda::Options cudaOptions(const Napi::Value& value) {
 Napi::Function NativeDevice::define(Napi::Env env) {
   return DefineClass(
       env, kName,
-      {method<&NativeDevice::inspect>("inspect"), method<&NativeDevice::createWeights>("createWeights"),
+      {method<&NativeDevice::inspect>("inspect"), method<&NativeDevice::candidates>("candidates"),
+       method<&NativeDevice::createWeights>("createWeights"),
        method<&NativeDevice::createState>("createState"), method<&NativeDevice::load>("load"),
        method<&NativeDevice::arenaBytes>("arenaBytes"), method<&NativeDevice::dispose>("dispose")});
 }
@@ -90,14 +103,15 @@ NativeDevice::NativeDevice(const Napi::CallbackInfo& info) : NativeObject(info) 
 
 Napi::Value NativeDevice::inspect(const Napi::CallbackInfo& info) {
   const TypedPlan plan = checkTypes(decodePlan(bytesArgument(info[0], "plan")));
-  const std::vector<StepChoice> choices = thread_->backend().inspect(plan);
-  Napi::Array list = Napi::Array::New(info.Env(), choices.size());
-  for (std::uint32_t i = 0; i < choices.size(); ++i) {
-    Napi::Object choice = Napi::Object::New(info.Env());
-    choice.Set("algorithm", choices[i].algorithm);
-    choice.Set("name", choices[i].name);
-    choice.Set("scratchBytes", static_cast<double>(choices[i].scratchBytes));
-    list.Set(i, choice);
+  return describeChoices(info.Env(), thread_->backend().inspect(plan));
+}
+
+Napi::Value NativeDevice::candidates(const Napi::CallbackInfo& info) {
+  const TypedPlan plan = checkTypes(decodePlan(bytesArgument(info[0], "plan")));
+  const std::vector<std::vector<StepChoice>> candidates = thread_->backend().candidates(plan);
+  Napi::Array list = Napi::Array::New(info.Env(), candidates.size());
+  for (std::uint32_t i = 0; i < candidates.size(); ++i) {
+    list.Set(i, describeChoices(info.Env(), candidates[i]));
   }
   return list;
 }

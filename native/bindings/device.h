@@ -28,6 +28,8 @@ class NativeDevice : public NativeObject<NativeDevice> {
   /// inspect(plan: Uint8Array): {algorithm, name, scratchBytes}[], one for each step. The steps' algorithms
   /// and all that is about the arena may still be open in the plan.
   Napi::Value inspect(const Napi::CallbackInfo& info);
+  /// candidates(plan: Uint8Array): the same as a list for each step, of all that could be chosen.
+  Napi::Value candidates(const Napi::CallbackInfo& info);
   Napi::Value createWeights(const Napi::CallbackInfo& info);
   /// createState(blocks: {name: string, elements: number}[]): NativeState, all zero
   Napi::Value createState(const Napi::CallbackInfo& info);

@@ -89,14 +89,11 @@ class CpuExecutable final : public Executable {
 }  // namespace
 
 std::vector<StepChoice> CpuBackend::inspect(const TypedPlan& typed) const {
-  const Plan& plan = typed.plan();
-  std::vector<StepChoice> choices;
-  for (const Step& step : plan.steps) {
-    const Choice choice = atStep(
-        step, [&] { return requireOp(opFor(step.opcode)).choose(StepDescription(plan, step), device_); });
-    choices.push_back({choice.algorithm, choice.name, choice.scratchBytes});
-  }
-  return choices;
+  return choicesOf(typed.plan(), opFor, device_);
+}
+
+std::vector<std::vector<StepChoice>> CpuBackend::candidates(const TypedPlan& typed) const {
+  return candidatesOf(typed.plan(), opFor, device_);
 }
 
 void CpuBackend::startThread() {

@@ -16,6 +16,7 @@ class CpuBackend final : public Backend {
   std::string name() const override { return "cpu"; }
   std::shared_ptr<DeviceMemory> memory() const override { return std::make_shared<HostMemory>(); }
   std::vector<StepChoice> inspect(const TypedPlan& plan) const override;
+  std::vector<std::vector<StepChoice>> candidates(const TypedPlan& plan) const override;
   void startThread() override;
   using Backend::load;
   std::unique_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights,

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "cpu/device.h"
 #include "runtime/group.h"
@@ -46,6 +47,8 @@ struct Op {
   /// The plan is untrusted: throws Error("INVALID_PLAN") unless the step's algorithm is one of the
   /// operation's own for such tensors and has the scratch that it needs.
   std::unique_ptr<PreparedStep> (*prepare)(const StepDescription&, const Device&, Weights&);
+  /// All algorithms for a step, where there is more than one kind of them; may be null.
+  std::vector<Choice> (*candidates)(const StepDescription&, const Device&) = nullptr;
 };
 
 OCRNET_DECLARE_OPS

@@ -23,7 +23,12 @@ class CudaBackend final : public Backend {
 
   std::string name() const override { return "cuda"; }
   std::shared_ptr<DeviceMemory> memory() const override { return memory_; }
-  std::vector<StepChoice> inspect(const TypedPlan& typed) const override;
+  std::vector<StepChoice> inspect(const TypedPlan& typed) const override {
+    return choicesOf(typed.plan(), opFor, device_);
+  }
+  std::vector<std::vector<StepChoice>> candidates(const TypedPlan& typed) const override {
+    return candidatesOf(typed.plan(), opFor, device_);
+  }
   void startThread() override { check(cudaSetDevice(device_.index)); }
   using Backend::load;
   std::unique_ptr<Executable> load(ValidPlan plan, std::shared_ptr<Weights> weights,
@@ -40,17 +45,6 @@ class CudaBackend final : public Backend {
   /// Of models that have a plan loaded.
   std::map<std::weak_ptr<Weights>, std::weak_ptr<Parameters>, std::owner_less<>> parameters_;
 };
-
-std::vector<StepChoice> CudaBackend::inspect(const TypedPlan& typed) const {
-  const Plan& plan = typed.plan();
-  std::vector<StepChoice> choices;
-  for (const Step& step : plan.steps) {
-    const Choice choice = atStep(
-        step, [&] { return requireOp(opFor(step.opcode)).choose(StepDescription(plan, step), device_); });
-    choices.push_back({choice.algorithm, choice.name, choice.scratchBytes});
-  }
-  return choices;
-}
 
 std::unique_ptr<Executable> CudaBackend::load(ValidPlan plan, std::shared_ptr<Weights> weights,
                                               std::shared_ptr<State> state,

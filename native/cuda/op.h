@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "cuda/device.h"
 #include "runtime/op-registry.h"
@@ -71,6 +72,8 @@ struct Op {
   /// The plan is untrusted: throws Error("INVALID_PLAN") unless the step's algorithm is one of the
   /// operation's own for such tensors and has the scratch that it needs.
   std::unique_ptr<PreparedStep> (*prepare)(const StepDescription&, const Device&, Parameters&);
+  /// All algorithms for a step, where there is more than one kind of them; may be null.
+  std::vector<Choice> (*candidates)(const StepDescription&, const Device&) = nullptr;
 };
 
 OCRNET_DECLARE_OPS

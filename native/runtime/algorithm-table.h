@@ -5,6 +5,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "runtime/step-description.h"
 
@@ -39,6 +40,17 @@ Choice chooseAlgorithm(AlgorithmTable<Algorithm> table, const Problem& problem, 
     bestEstimate = std::move(estimate);
   }
   return choiceOf(best, bestEstimate);
+}
+
+/// All that support the problem, in the table's order: the first is what the others are compared with.
+template <class Algorithm, class Problem, class Device>
+std::vector<Choice> candidateAlgorithms(AlgorithmTable<Algorithm> table, const Problem& problem,
+                                        const Device& device) {
+  std::vector<Choice> candidates;
+  for (std::uint32_t i = 0; i < table.size(); ++i) {
+    if (table[i]->supports(problem)) candidates.push_back(choiceOf(i, table[i]->estimate(problem, device)));
+  }
+  return candidates;
 }
 
 /// The step's algorithm; throws Error("INVALID_PLAN") unless it is one of the table's for the problem, with

@@ -51,6 +51,9 @@ class Backend {
   virtual std::shared_ptr<DeviceMemory> memory() const = 0;
   /// A choice for each step. Runs on any thread. Throws Error("UNSUPPORTED") with the step's path.
   virtual std::vector<StepChoice> inspect(const TypedPlan& plan) const = 0;
+  /// All that could be chosen for each step, the first being what others are compared with: of most steps
+  /// one.
+  virtual std::vector<std::vector<StepChoice>> candidates(const TypedPlan& plan) const = 0;
   /// Called once, on the device's thread, before anything else runs there.
   virtual void startThread() = 0;
   /// On the device's thread; the result must not outlive the backend. `state`, made of

@@ -9,7 +9,10 @@
 
 #include "core/error.h"
 #include "plan/plan.h"
+#include "runtime/at-step.h"
+#include "runtime/backend.h"
 #include "runtime/state.h"
+#include "runtime/step-description.h"
 
 namespace ocrnet {
 
@@ -18,6 +21,41 @@ template <class Op>
 const Op& requireOp(const Op* op) {
   if (!op) throw Error("UNSUPPORTED", "is compiled away and never runs");
   return *op;
+}
+
+inline StepChoice stepChoice(const Choice& choice) {
+  return {choice.algorithm, choice.name, choice.scratchBytes};
+}
+
+/// get(op, description) for each step of the plan.
+template <class OpFor, class Get>
+auto inspectSteps(const Plan& plan, const OpFor& opFor, const Get& get) {
+  std::vector<decltype(get(*opFor(Opcode{}), StepDescription(plan, plan.steps.front())))> found;
+  for (const Step& step : plan.steps) {
+    found.push_back(
+        atStep(step, [&] { return get(requireOp(opFor(step.opcode)), StepDescription(plan, step)); }));
+  }
+  return found;
+}
+
+/// One for each step. Throws Error("UNSUPPORTED") with the step's path.
+template <class OpFor, class Device>
+std::vector<StepChoice> choicesOf(const Plan& plan, const OpFor& opFor, const Device& device) {
+  return inspectSteps(plan, opFor, [&](const auto& op, const StepDescription& step) {
+    return stepChoice(op.choose(step, device));
+  });
+}
+
+/// All that could be chosen, for each step.
+template <class OpFor, class Device>
+std::vector<std::vector<StepChoice>> candidatesOf(const Plan& plan, const OpFor& opFor,
+                                                  const Device& device) {
+  return inspectSteps(plan, opFor, [&](const auto& op, const StepDescription& step) {
+    if (!op.candidates) return std::vector{stepChoice(op.choose(step, device))};
+    std::vector<StepChoice> candidates;
+    for (const Choice& choice : op.candidates(step, device)) candidates.push_back(stepChoice(choice));
+    return candidates;
+  });
 }
 
 /// The plan's blocks of state. Throws Error("INVALID_ARGUMENT") where one is missing or of another size;

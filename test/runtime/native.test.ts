@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { compile } from '../../lib/compile/compile.js';
+import { encodePlan } from '../../lib/compile/encode.js';
 import { GraphBuilder } from '../../lib/ir/builder.js';
 import { constant } from '../../lib/ir/initializer.js';
 import { elementCount } from '../../lib/ir/tensor-type.js';
@@ -45,7 +46,7 @@ function chain(device: NativeDevice, { depth, size }: { depth: number; size: num
     x = builder.at(i).add(conv2d, { x, filter }, attributes).y;
   }
   builder.output('y', x);
-  const target = cpuTarget((plan) => device.inspect(plan));
+  const target = cpuTarget((layout) => device.inspect(encodePlan(layout)));
   const compiled = compile(builder.build(), { target, precision: 'float32' });
   const elements = size * size * 32;
   return { compiled, elements };

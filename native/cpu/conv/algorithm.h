@@ -51,6 +51,10 @@ inline constexpr Op kOperation{
           return requireAlgorithm<Algorithm>(algorithms, problem, step, device)
               .prepare(problem, step, device, weights);
         },
+    .candidates =
+        [](const StepDescription& step, const Device& device) {
+          return candidateAlgorithms<Algorithm>(algorithms, describe(step), device);
+        },
 };
 
 /// Rounded up to where another piece of scratch memory may begin.

@@ -48,6 +48,10 @@ inline constexpr Op kOperation{
           return requireAlgorithm<Algorithm>(algorithms, problem, step, device)
               .prepare(problem, step, device, parameters);
         },
+    .candidates =
+        [](const StepDescription& step, const Device& device) {
+          return candidateAlgorithms<Algorithm>(algorithms, describe(step), device);
+        },
 };
 
 }  // namespace ocrnet::cuda::conv

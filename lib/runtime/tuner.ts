@@ -1,0 +1,196 @@
+import { narrowToBfloat16, widenBfloat16 } from '../checkpoint/float16.js';
+import { type Compiled, compilePrepared } from '../compile/compile.js';
+import { encodePlan, type PlanLayout } from '../compile/encode.js';
+import { plan } from '../compile/plan.js';
+import type { Inspection, Target } from '../compile/target.js';
+import type { Graph, Node, Parameter, Value } from '../ir/graph.js';
+import { elementCount, type TensorType } from '../ir/tensor-type.js';
+import { type NativeDevice, withOcrnetErrors } from './native.js';
+import { Program, type TensorData } from './program.js';
+import { type Measured, problemOf, type TuningTable } from './tuning-table.js';
+import { Weights } from './weights.js';
+
+/** A measurement lasts at least so long, or so many runs. */
+const leastMs = 20;
+const mostRuns = 20;
+
+/**
+ * Each element may differ from the reference's by so much of its magnitude and of the root of the mean square: of what rounding
+ * to the type of the operands makes of a long sum, some ten standard deviations, and a hundredth of what any mistake makes.
+ */
+const tolerances = { float32: 1e-4, tf32: 5e-3, bfloat16: 2e-2 } as const;
+
+/** Chooses algorithms by the clock instead of the device's estimates. */
+export class Tuner {
+  readonly #native: NativeDevice;
+  readonly #table: TuningTable;
+  readonly #inspect: (layout: PlanLayout) => readonly Inspection[];
+
+  constructor(native: NativeDevice, table: TuningTable) {
+    this.#native = native;
+    this.#table = table;
+    this.#inspect = (layout) => withOcrnetErrors(() => native.inspect(encodePlan(layout)));
+  }
+
+  /** What the device chooses, or what was faster where that is known. */
+  inspect(layout: PlanLayout): readonly Inspection[] {
+    const candidates = this.#candidates(layout);
+    return this.#inspect(layout).map((chosen, i) => {
+      const step = layout.steps[i];
+      const fastest = step && this.#table.fastest(problemOf(layout, step));
+      return candidates[i]?.find(({ name }) => name === fastest) ?? chosen;
+    });
+  }
+
+  /**
+   * Measures what the table lacks of a plan's problems, and saves it. Candidates run on the problem itself, on random numbers;
+   * one whose results are not those of the first is never chosen, which a warning says.
+   *
+   * @returns the plan with the fastest algorithms
+   */
+  async tune(compiled: Compiled, target: Target): Promise<Compiled> {
+    const candidates = this.#candidates(compiled.layout);
+    const parameters = new Set(compiled.graph.parameters.map(({ value }) => value));
+    let measuredAny = false;
+    for (const [i, step] of compiled.layout.steps.entries()) {
+      const { node } = compiled.steps[i] as Compiled['steps'][number];
+      const names = (candidates[i] ?? []).map(({ name }) => name);
+      const problem = problemOf(compiled.layout, step);
+      if (names.length < 2 || isComplete(this.#table.get(problem), names)) continue;
+      this.#table.set(problem, await this.#measure(problem, node, names, parameters, target));
+      measuredAny = true;
+    }
+    if (measuredAny) await this.#table.save();
+    return { ...compiled, ...plan(compiled.graph, target) };
+  }
+
+  async #measure(
+    problem: string,
+    node: Node,
+    names: readonly string[],
+    parameters: ReadonlySet<Value>,
+    target: Target,
+  ): Promise<Measured> {
+    const graph = graphOf(node, parameters);
+    const inputs = Object.fromEntries(
+      graph.inputs.map(({ name, value }, i) => [name, randomTensor(value.type, i)]),
+    );
+    const weights = new Weights(this.#native.createWeights());
+    const milliseconds: Record<string, number> = {};
+    const wrong: string[] = [];
+    let reference: readonly TensorData[] | undefined;
+    try {
+      for (const [i, { name, value }] of graph.parameters.entries())
+        weights.set(name, value.type.shape, randomFloats(elementCount(value.type.shape), 100 + i));
+      for (const name of names) {
+        const { outputs, ms } = await this.#run(graph, name, inputs, weights, target);
+        reference ??= outputs;
+        if (outputs.every((output, i) => this.#agrees(output, (reference ?? [])[i], node))) {
+          milliseconds[name] = ms;
+        } else {
+          wrong.push(name);
+          process.emitWarning(
+            `"${name}" gives other results than "${names[0]}" on this device and is left out: ${problem}`,
+            { code: 'OCRNET_WRONG_ALGORITHM' },
+          );
+        }
+      }
+    } finally {
+      weights.dispose();
+    }
+    return { milliseconds, wrong };
+  }
+
+  async #run(
+    graph: Graph,
+    algorithm: string,
+    inputs: Readonly<Record<string, TensorData>>,
+    weights: Weights,
+    target: Target,
+  ): Promise<{ outputs: readonly TensorData[]; ms: number }> {
+    const inspect = (layout: PlanLayout) =>
+      (this.#candidates(layout)[0] ?? []).filter(({ name }) => name === algorithm);
+    const compiled = compilePrepared(graph, { ...target, inspect });
+    const program = new Program(
+      await withOcrnetErrors(() => this.#native.load(compiled.bytes, weights.handle)),
+      compiled,
+    );
+    try {
+      const { outputs, elapsedMs } = await program.run(inputs);
+      const repeats = Math.max(3, Math.min(mostRuns, Math.ceil(leastMs / elapsedMs)));
+      const { repeatsMs = [] } = await program.run(inputs, { repeats });
+      return { outputs: Object.values(outputs), ms: Math.max(median(repeatsMs), 1e-6) };
+    } finally {
+      program.dispose();
+    }
+  }
+
+  #agrees(output: TensorData, reference: TensorData | undefined, node: Node): boolean {
+    const types = Object.values(node.inputs).map(({ type }) => type.dataType);
+    const { info } = this.#native;
+    const exact = info.name === 'cuda' && info.tf32 ? 'tf32' : 'float32';
+    const tolerance = tolerances[types.includes('bfloat16') ? 'bfloat16' : exact];
+    return reference !== undefined && agrees(output, reference, tolerance);
+  }
+
+  #candidates(layout: PlanLayout): readonly (readonly Inspection[])[] {
+    return withOcrnetErrors(() => this.#native.candidates(encodePlan(layout)));
+  }
+}
+
+const isComplete = (measured: Measured | undefined, names: readonly string[]): boolean =>
+  measured !== undefined &&
+  names.every((name) => name in measured.milliseconds || measured.wrong.includes(name));
+
+/** Whether each element is the reference's but for `tolerance` of it and of the root of the mean square; NaN never is. */
+export function agrees(output: TensorData, reference: TensorData, tolerance: number): boolean {
+  const [a, b] = [output, reference].map(numbersOf) as [Float32Array, Float32Array];
+  let squares = 0;
+  for (const x of b) squares += x * x;
+  const scale = Math.sqrt(squares / b.length);
+  return a.every((x, i) => Math.abs(x - (b[i] as number)) <= tolerance * (Math.abs(b[i] as number) + scale));
+}
+
+/** Of activations and sums. */
+const numbersOf = (data: TensorData): Float32Array =>
+  data instanceof Float32Array ? data : widenBfloat16(data as Uint16Array);
+
+/** A network of one node: its operands come from outside, parameters stay parameters. */
+function graphOf(node: Node, parameters: ReadonlySet<Value>): Graph {
+  const names = new Map<Value, string>();
+  for (const [name, value] of Object.entries(node.inputs)) if (!names.has(value)) names.set(value, name);
+  const operands = [...names].map(([value, name]) => ({ name, value }));
+  const source: Parameter['source'] = {
+    kind: 'stored',
+    fileLayout: 'plain',
+    initializer: { kind: 'constant', value: 0 },
+    trainable: false,
+  };
+  return {
+    inputs: operands.filter(({ value }) => !parameters.has(value)),
+    parameters: operands.filter(({ value }) => parameters.has(value)).map((one) => ({ ...one, source })),
+    nodes: [node],
+    outputs: Object.entries(node.outputs).map(([name, value]) => ({ name, value })),
+    states: [],
+    updates: [],
+  };
+}
+
+function randomTensor({ dataType, shape }: TensorType, seed: number): TensorData {
+  const floats = randomFloats(elementCount(shape), seed);
+  return dataType === 'float32' ? floats : narrowToBfloat16(floats);
+}
+
+/** Uniform in ±1, by the generator of Numerical Recipes: the same for equal seeds. */
+function randomFloats(count: number, seed: number): Float32Array {
+  let state = (seed * 0x9e3779b9 + 1) >>> 0;
+  return Float32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 0x80000000 - 1;
+  });
+}
+
+function median(values: ArrayLike<number>): number {
+  const sorted = Array.from(values).sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
