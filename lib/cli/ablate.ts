@@ -1,17 +1,15 @@
 import { mkdir } from 'node:fs/promises';
-import { type DeviceName, openDevice } from '../runtime/device.js';
+import { type DeviceOptions, openDevice } from '../runtime/device.js';
 import { formatShare } from '../terminal/format.js';
 import { ablationMarkdown, runAblation } from '../train/ablation.js';
 import type { CommandContext } from './context.js';
 
-export interface AblateFlags {
+export interface AblateFlags extends DeviceOptions {
   readonly data?: string;
   readonly recipe?: string;
   readonly out: string;
   readonly seeds?: readonly number[];
   readonly set?: readonly string[];
-  readonly device?: DeviceName;
-  readonly threads?: number;
   readonly json?: boolean;
 }
 

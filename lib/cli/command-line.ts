@@ -3,6 +3,7 @@ import { version } from '../version.js';
 import { type CommandContext, exitCodes, reportFailure } from './context.js';
 import {
   absentOption,
+  addDeviceOptions,
   addNetworkOptions,
   classesOption,
   contextOption,
@@ -17,7 +18,6 @@ import {
   scalesOption,
   seedsOption,
   strideOption,
-  threadsOption,
   weightsOption,
   windowOption,
 } from './options.js';
@@ -113,19 +113,19 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
       await evaluate(flags, context);
     });
 
-  program
-    .command('train')
-    .description('train a network as a recipe says; writes the model, a report, a log and checkpoints')
-    .argument(
-      '<recipe>',
-      'one that ocrnet brings (scenes, small, camvid, …; table-1/da-scheme, …), or a .yaml file',
-    )
-    .option('--data <dir>', 'data set: a folder with images/SPLIT, labels/SPLIT and dataset.yaml')
-    .requiredOption('--out <dir>', 'folder of the training')
-    .option('--resume', 'go on with the training in that folder')
-    .option('--set <key=value...>', 'changes of the recipe, as schedule.rate=0.01')
-    .addOption(deviceOption())
-    .addOption(threadsOption())
+  addDeviceOptions(
+    program
+      .command('train')
+      .description('train a network as a recipe says; writes the model, a report, a log and checkpoints')
+      .argument(
+        '<recipe>',
+        'one that ocrnet brings (scenes, small, camvid, …; table-1/da-scheme, …), or a .yaml file',
+      )
+      .option('--data <dir>', 'data set: a folder with images/SPLIT, labels/SPLIT and dataset.yaml')
+      .requiredOption('--out <dir>', 'folder of the training')
+      .option('--resume', 'go on with the training in that folder')
+      .option('--set <key=value...>', 'changes of the recipe, as schedule.rate=0.01'),
+  )
     .option('--json', 'print one JSON document')
     .addHelpText('after', lists.recipes)
     .action(async (recipe, flags) => {
@@ -133,25 +133,25 @@ function describeCommands(context: CommandContext, lists: Lists, exitWith: (code
       exitWith(await train(recipe, flags, context));
     });
 
-  program
-    .command('ablate')
-    .description(
-      'train the rows of one of the paper’s tables with one budget and several seeds; writes the table',
-    )
-    .argument('<table>', 'table-1, table-2, table-3, table-6, table-7, table-8 or figure-1')
-    .option('--data <dir>', 'data set: a folder with images/SPLIT, labels/SPLIT and dataset.yaml')
-    .option(
-      '--recipe <recipe>',
-      'what the rows are trained by, a name or a .yaml file (default: ablation, a small network and few steps)',
-    )
-    .requiredOption(
-      '--out <dir>',
-      'folder of the trainings and the table; what is done there is not repeated',
-    )
-    .addOption(seedsOption())
-    .option('--set <key=value...>', 'changes of all recipes, as steps=2000')
-    .addOption(deviceOption())
-    .addOption(threadsOption())
+  addDeviceOptions(
+    program
+      .command('ablate')
+      .description(
+        'train the rows of one of the paper’s tables with one budget and several seeds; writes the table',
+      )
+      .argument('<table>', 'table-1, table-2, table-3, table-6, table-7, table-8 or figure-1')
+      .option('--data <dir>', 'data set: a folder with images/SPLIT, labels/SPLIT and dataset.yaml')
+      .option(
+        '--recipe <recipe>',
+        'what the rows are trained by, a name or a .yaml file (default: ablation, a small network and few steps)',
+      )
+      .requiredOption(
+        '--out <dir>',
+        'folder of the trainings and the table; what is done there is not repeated',
+      )
+      .addOption(seedsOption())
+      .option('--set <key=value...>', 'changes of all recipes, as steps=2000'),
+  )
     .option('--json', 'print one JSON document')
     .addHelpText('after', lists.tables)
     .action(async (table, flags) => {

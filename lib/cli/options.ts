@@ -6,7 +6,7 @@ import type { Size } from '../evaluate/score-map.js';
 import { type ContextKind, contextKinds } from '../models/contexts/index.js';
 import { type OcrForm, ocrForms } from '../models/contexts/object-context.js';
 import type { NamedModelOptions } from '../models/registry.js';
-import { type DeviceName, deviceNames } from '../runtime/device.js';
+import { type DeviceOptions, deviceNames } from '../runtime/device.js';
 import type { PixelPlace } from '../serve/explanation.js';
 
 /** Batch and picture size, as `--input` gives them. */
@@ -17,13 +17,11 @@ export interface InputSize {
 }
 
 /** The options that choose a network and where it runs; those not given are absent. */
-export interface NetworkFlags extends NamedModelOptions {
+export interface NetworkFlags extends NamedModelOptions, DeviceOptions {
   readonly classes?: number;
   readonly form?: OcrForm;
   readonly context?: ContextKind;
   readonly weights?: string;
-  readonly device?: DeviceName;
-  readonly threads?: number;
   readonly precision?: Precision;
 }
 
@@ -52,22 +50,34 @@ export const weightsOption = () =>
 export const deviceOption = () =>
   new Option('--device <device>', 'where the network runs').choices(deviceNames).default('auto');
 
-export const threadsOption = () =>
-  new Option('--threads <n>', 'threads that compute (default: one a core)').argParser(integer(1, 1024));
+/** `--device` and the settings of a device, for commands that run a network. */
+export const addDeviceOptions = (command: Command): Command =>
+  command
+    .addOption(deviceOption())
+    .addOption(
+      new Option('--threads <n>', 'of the CPU: threads that compute (default: one a core)').argParser(
+        integer(1, 1024),
+      ),
+    )
+    .addOption(
+      new Option('--index <n>', 'of CUDA: which GPU, as ocrnet doctor counts them').argParser(
+        integer(0, 1023),
+      ),
+    )
+    .option('--tf32', 'of CUDA: products of float32 numbers may round them to TF32, which is faster')
+    .option('--tuning <file>', 'choose algorithms by the clock; what was measured is kept in this file');
 
 export const precisionOption = () =>
   new Option('--precision <type>', 'of activations').choices(precisions).default('float32');
 
 /** `--model` and all of {@link NetworkFlags}, for commands that run a network. */
 export const addNetworkOptions = (command: Command): Command =>
-  command
+  addDeviceOptions(command)
     .addOption(modelOption())
     .addOption(classesOption())
     .addOption(formOption())
     .addOption(contextOption())
     .addOption(weightsOption())
-    .addOption(deviceOption())
-    .addOption(threadsOption())
     .addOption(precisionOption());
 
 export const inputOption = () =>

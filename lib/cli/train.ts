@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { EventOf } from '../logging/events.js';
 import { TrainingProgress } from '../logging/progress.js';
-import type { DeviceName } from '../runtime/device.js';
+import type { DeviceOptions } from '../runtime/device.js';
 import { formatShare } from '../terminal/format.js';
 import { loadRecipe } from '../train/recipe.js';
 import { openRecipeDataset } from '../train/recipe-data.js';
@@ -9,13 +9,11 @@ import { loadResumedRecipe, requireNoTraining } from '../train/resume.js';
 import { Trainer } from '../train/trainer.js';
 import { type CommandContext, exitCodes } from './context.js';
 
-export interface TrainFlags {
+export interface TrainFlags extends DeviceOptions {
   readonly out: string;
   readonly data?: string;
   readonly resume?: boolean;
   readonly set?: readonly string[];
-  readonly device?: DeviceName;
-  readonly threads?: number;
   readonly json?: boolean;
 }
 

@@ -20,8 +20,8 @@ import { Weights } from './weights.js';
 export const deviceNames = ['auto', 'cpu', 'cuda'] as const;
 export type DeviceName = (typeof deviceNames)[number];
 
-export interface DeviceOptions {
-  readonly device?: DeviceName;
+/** How a device runs; each by default as said. */
+export interface DeviceSettings {
   /** Of the CPU: threads that compute; by default one for each core that the process may use. */
   readonly threads?: number;
   /** Of CUDA: which GPU, as `ocrnet doctor` counts them; by default 0. */
@@ -37,6 +37,10 @@ export interface DeviceOptions {
    * results are compared before it is used. By default algorithms are chosen by estimates.
    */
   readonly tuning?: string;
+}
+
+export interface DeviceOptions extends DeviceSettings {
+  readonly device?: DeviceName;
 }
 
 /** Instruction sets, cores and library versions of this machine, as `ocrnet doctor` prints them. Loads the addon. */
@@ -73,6 +77,22 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
     await handle.dispose();
     throw error;
   }
+}
+
+/**
+ * The device that is open, or one of this name with these settings.
+ *
+ * @throws OcrnetError as {@link openDevice}; INVALID_ARGUMENT for settings of a device that is open
+ */
+export async function openUnlessOpen(
+  device: Device | DeviceName = 'auto',
+  { threads, index, tf32, tuning }: DeviceSettings = {},
+): Promise<Device> {
+  const given = Object.entries({ threads, index, tf32, tuning }).filter(([, value]) => value !== undefined);
+  if (!(device instanceof Device)) return openDevice({ device, ...Object.fromEntries(given) });
+  for (const [name, value] of given)
+    throw invalidArgument(name, 'none with an open device, which has its own', value);
+  return device;
 }
 
 function kindOf({ info }: NativeDevice, inspect: Target['inspect']): DeviceKind {

@@ -8,16 +8,15 @@ import { invalidArgument, OcrnetError } from '../errors.js';
 import { modelConfig, type NamedModelOptions } from '../models/registry.js';
 import { parameterGraph, parseSegmenterConfig, type SegmenterConfig } from '../models/segmenter.js';
 import { initialiser } from '../nn/initialise.js';
-import { Device, type DeviceName, openDevice } from '../runtime/device.js';
+import { type Device, type DeviceName, type DeviceSettings, openUnlessOpen } from '../runtime/device.js';
 import { Model } from './model.js';
 import { type ModelDescription, parseDescription } from './model-file.js';
 import { uploadWeights } from './upload-weights.js';
 
-export interface LoadModelOptions extends NamedModelOptions {
+/** Settings are those of a device that is opened for this model. */
+export interface LoadModelOptions extends NamedModelOptions, DeviceSettings {
   /** An open device, which stays open when the model is disposed, or the name of one to open for this model. */
   readonly device?: Device | DeviceName;
-  /** Threads of a device that is opened for this model. */
-  readonly threads?: number;
   /** Of activations; weights are kept in float32. By default float32. */
   readonly precision?: Precision;
   /** For a model given by name or configuration: a safetensors file with its weights. Without it they are random. */
@@ -38,15 +37,10 @@ export async function loadModel(
   model: string | SegmenterConfig,
   options: LoadModelOptions = {},
 ): Promise<Model> {
-  const { device = 'auto', threads, precision = 'float32' } = options;
+  const { device, precision = 'float32' } = options;
   if (!precisions.includes(precision)) throw invalidArgument('precision', precisions.join(' or '), precision);
-  if (device instanceof Device && threads !== undefined)
-    throw invalidArgument('threads', 'none with an open device, which has its own', threads);
   const { description, source } = describeSource(model, options);
-  const opened =
-    device instanceof Device
-      ? device
-      : await openDevice({ device, ...(threads !== undefined && { threads }) });
+  const opened = await openUnlessOpen(device, options);
   let file: SafetensorsFile | undefined;
   try {
     if (source !== undefined) file = openSafetensors(source);

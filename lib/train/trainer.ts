@@ -11,7 +11,13 @@ import { jsonLinesLogger } from '../logging/json-lines.js';
 import { tensorBoardLogger } from '../logging/tensorboard.js';
 import type { SegmenterConfig } from '../models/segmenter.js';
 import type { Schedule } from '../optim/index.js';
-import { Device, type DeviceName, openDevice } from '../runtime/device.js';
+import {
+  type Device,
+  type DeviceName,
+  type DeviceSettings,
+  openDevice,
+  openUnlessOpen,
+} from '../runtime/device.js';
 import { createModel } from '../serve/load-model.js';
 import type { Model } from '../serve/model.js';
 import { CheckpointStore, restoreState, type StoredCheckpoint } from './checkpoints.js';
@@ -21,7 +27,7 @@ import { configOf, networkName } from './recipe-network.js';
 import { loaderOf, programOf } from './setup.js';
 import type { TrainingProgram, TrainingResult } from './training-program.js';
 
-export interface TrainerOptions {
+export interface TrainerOptions extends DeviceSettings {
   readonly recipe: Recipe;
   readonly dataset: Dataset;
   /** Where everything is written; made if it is not there. Without it nothing is written. */
@@ -30,7 +36,6 @@ export interface TrainerOptions {
   readonly resume?: boolean;
   /** An open device, which stays open, or the name of one. Several replicas get devices of their own. */
   readonly device?: Device | DeviceName;
-  readonly threads?: number;
   /** Ends the training after the step that is running, with a checkpoint. */
   readonly signal?: AbortSignal;
   /** Called at once with everything that happens, beside the iteration: a hook for who does not iterate. */
@@ -79,17 +84,14 @@ export class Trainer implements AsyncDisposable {
    * FILE_NOT_WRITTEN
    */
   static async open(options: TrainerOptions): Promise<Trainer> {
-    const { recipe, dataset, folder, resume = false, device = 'auto', threads, signal, onEvent } = options;
+    const { recipe, dataset, folder, resume = false, device, signal, onEvent } = options;
     const store = folder === undefined ? undefined : new CheckpointStore(folder, recipe.checkpoints.keep);
     const checkpoint = await findStart(folder, store, resume);
     const [train, val] = [await dataset.split(recipe.data.train), await dataset.split(recipe.data.val)];
     const report = await checkSplit(train, { signal });
     await checkSplit(val, { signal });
     const config = configOf(recipe, dataset.classes.length);
-    const opened =
-      device instanceof Device
-        ? device
-        : await openDevice({ device, ...(threads !== undefined && { threads }) });
+    const opened = await openUnlessOpen(device, options);
     const replicas: Device[] = [];
     try {
       replicas.push(...(await openReplicas(recipe.replicas, opened)));

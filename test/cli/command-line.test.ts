@@ -60,6 +60,7 @@ describe('the command line', () => {
     for (const size of ['512x1024', '1x512x1024', '1x512x1024x1', '0x512x1024x3', '1x-5x9x3', 'big'])
       await failsWith(['summary', 'resnet18', '--input', size], 2, /--input.*1x512x1024x3/);
     await failsWith(['segment', 'x.png', '--threads', 'many'], 2, /--threads.*integer from 1 to 1024/);
+    await failsWith(['segment', 'x.png', '--index', '-1'], 2, /--index.*integer from 0 to 1023/);
     const evaluate = ['evaluate', '--data', 'x'];
     for (const scales of ['0', '1,', '1,,2', 'big', '-1', '9'])
       await failsWith([...evaluate, `--scales=${scales}`], 2, /--scales.*numbers above 0/);

@@ -141,6 +141,12 @@ describe('loading and saving models', () => {
     await refused(network, { classes: 5 }, 'classes');
     await using device = await openDevice();
     await refused('ocrnet-mobilenet-v2', { device, threads: 2 }, 'threads');
+    await refused(
+      'ocrnet-mobilenet-v2',
+      { device, tuning: 'tuning.json' },
+      'tuning',
+      'none with an open device',
+    );
     await using model = await loadModel(network, quietly);
     await model.save(folder.path('m.safetensors'));
     await refused(folder.path('m.safetensors'), { classes: 5 }, 'classes');
