@@ -1,5 +1,5 @@
 // What ptxas said of each kernel when the addon was built by nvcc: no kernel may spill or use local memory, none
-// may take more registers than native/cuda/registers.json grants it, and notes that the compiler gave up what a
+// may take more registers than scripts/registers.json grants it, and notes that the compiler gave up what a
 // kernel is written for (C7508, C7510, C7519) are errors. `--write` grants what is used now.
 
 import { existsSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { mustRun, root, run, SetupError } from './setup/run.mjs';
 
 const reports = join(root, 'build/native/cuda/CMakeFiles/ocrnet_cuda.dir');
-const budgetFile = join(root, 'native/cuda/registers.json');
+const budgetFile = join(root, 'scripts/registers.json');
 
 /** Differences that come from the compiler's version alone. */
 const slackRegisters = 8;
@@ -41,7 +41,7 @@ export async function checkKernels({ write = false } = {}) {
     const budget = budgets[kernel]?.[architecture];
     const wrong =
       budget === undefined
-        ? ['has no budget in native/cuda/registers.json: run `npm run format`']
+        ? ['has no budget in scripts/registers.json: run `npm run format`']
         : registers > budget + slackRegisters
           ? [`uses ${registers} registers, its budget is ${budget}`]
           : [];

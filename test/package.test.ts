@@ -55,7 +55,7 @@ describe('the package', () => {
       `models/${basename(defaultModelFile())}`,
     ]);
     const published =
-      /^(package\.json|README\.md|LICENSE|CMakeLists\.txt|dist\/.*\.(js|d\.ts|js\.map)|native\/.*(\.cpp|\.h|\.cu|CMakeLists\.txt|\/keep-report\.sh)|models\/[^/]+\.(safetensors|md|recipe\.yaml|log\.jsonl)|recipes\/([^/]+\/)?[^/]+\.yaml|prebuilds\/[^/]+\/(ocrnet\.[\w.]+node|lib[\w.+-]+|licenses\/[\w.+-]+))$/;
+      /^(package\.json|README\.md|LICENSE|CMakeLists\.txt|dist\/.*\.(js|d\.ts|js\.map)|native\/.*(\.cmake|\.cpp|\.h|\.cu|CMakeLists\.txt|\/keep-report\.sh)|models\/[^/]+\.(safetensors|md|recipe\.yaml|log\.jsonl)|recipes\/([^/]+\/)?[^/]+\.yaml|prebuilds\/[^/]+\/(ocrnet\.[\w.]+node|lib[\w.+-]+|licenses\/[\w.+-]+))$/;
     expect(paths.filter((path) => !published.test(path))).to.deep.equal([]);
   });
 });

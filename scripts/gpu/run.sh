@@ -19,6 +19,7 @@
 #     OCRNET_GPU_SECONDS   for all phases together
 #     OCRNET_GPU_ONLY      a pattern: only native tests and benches whose names it matches
 #     OCRNET_GPU_CUDA      emulated: a dry run without a GPU, at sizes that measure nothing
+#     OCRNET_GPU_TUNING    the file of measurements by which benches choose algorithms, by default in OUT; empty: by estimates
 #     OCRNET_PYTHON        a Python that imports torch; by default python3
 set -uo pipefail
 
@@ -110,6 +111,9 @@ else
   addon_target=ocrnet
   export OCRNET_ADDON=$build/Release/ocrnet.node
 fi
+
+# Measured once, for all processes of the benches.
+export OCRNET_GPU_TUNING=${OCRNET_GPU_TUNING-$out/tuning.json}
 
 # Seconds that a command may take, then the command.
 limited() {

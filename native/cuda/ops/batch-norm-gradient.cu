@@ -60,7 +60,7 @@ struct Terms {
 
   __device__ __forceinline__ void at(const Gradient& b, std::int64_t pixel, std::int64_t channel,
                                      float (&gradient)[count], float (&centred)[count]) const {
-    float x[count] = {}, y[count] = {};  // at least one is there
+    float x[count], y[count];  // at least one is there
     loadPack<count>(b.dy.as<T>() + pixel * b.dy.stride + channel, gradient);
     if (b.x.data) loadPack<count>(b.x.as<T>() + pixel * b.x.stride + channel, x);
     if (b.y.data) loadPack<count>(b.y.as<T>() + pixel * b.y.stride + channel, y);
