@@ -176,7 +176,7 @@ CudaExecutable::Ports CudaExecutable::makePorts(const std::vector<Binding>& bind
     total += roundUp(bytes, kPortAlignment);
   }
   if (total == 0) return ports;
-  ports.device = memory.allocateUninitialised(total);
+  ports.device = allocateForPlan(memory, "inputs and outputs", total);
   for (const Port& port : ports.list) ports.addresses.push_back(ports.device.get() + port.offset);
   ports.host = PinnedMemory(total);
   return ports;

@@ -1,9 +1,5 @@
 #include "runtime/arena.h"
 
-#include <string>
-
-#include "core/error.h"
-
 namespace ocrnet {
 
 Arena::Reservation::Reservation(Arena& arena, std::size_t bytes)
@@ -31,13 +27,7 @@ void Arena::allocate(std::size_t bytes) {
   bytes_ = 0;
   buffer_.reset();  // before the larger one, so that both never exist at once
   if (bytes == 0) return;
-  try {
-    buffer_ = memory_->allocateUninitialised(bytes);
-  } catch (const std::bad_alloc&) {
-    throw Error("OUT_OF_MEMORY", "The plan needs an arena of " + std::to_string(bytes) +
-                                     " bytes, which the device does not give: " +
-                                     std::to_string(memory_->freeBytes()) + " are free");
-  }
+  buffer_ = allocateForPlan(*memory_, "an arena", bytes);
   bytes_ = bytes;
 }
 

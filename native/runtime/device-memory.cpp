@@ -4,10 +4,23 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
+#include <string>
 
 #include "core/aligned-buffer.h"
+#include "core/error.h"
 
 namespace ocrnet {
+
+std::shared_ptr<std::byte> allocateForPlan(DeviceMemory& memory, const char* what, std::size_t bytes) {
+  try {
+    return memory.allocateUninitialised(bytes);
+  } catch (const std::bad_alloc&) {
+    throw Error("OUT_OF_MEMORY", "The plan needs " + std::string(what) + " of " + std::to_string(bytes) +
+                                     " bytes, which the device does not give: " +
+                                     std::to_string(memory.freeBytes()) + " are free");
+  }
+}
 
 std::shared_ptr<std::byte> HostMemory::allocate(std::size_t bytes) {
   std::shared_ptr<std::byte> memory = allocateUninitialised(bytes);

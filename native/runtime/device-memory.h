@@ -21,6 +21,10 @@ class DeviceMemory {
   virtual std::size_t freeBytes() const = 0;
 };
 
+/// Uninitialised memory for what a plan needs. Throws Error("OUT_OF_MEMORY") with what was planned and what
+/// is free.
+std::shared_ptr<std::byte> allocateForPlan(DeviceMemory& memory, const char* what, std::size_t bytes);
+
 /// Memory of the processor itself.
 class HostMemory final : public DeviceMemory {
  public:
