@@ -12,6 +12,18 @@ struct LabelMaps {
   std::int64_t height, width, classes;
   std::int32_t ignored;
 
+  bool allows(int label) const { return label < classes || label == ignored; }
+
+  /// Throws Error("INVALID_DATA") for the first label that is not allowed.
+  template <class Label>
+  void require(const Label* labels, std::int64_t count) const {
+    bool wrong = false;
+    for (std::int64_t i = 0; i < count; ++i) wrong |= !allows(labels[i]);  // without a branch: in vectors
+    for (std::int64_t i = 0; wrong && i < count; ++i) {
+      if (!allows(labels[i])) refuse(i, labels[i]);
+    }
+  }
+
   /// `pixel` counts over all pictures.
   [[noreturn]] void refuse(std::int64_t pixel, int label) const {
     const std::int64_t column = pixel % width, row = pixel / width;

@@ -92,6 +92,7 @@ CudaExecutable::CudaExecutable(ValidPlan plan, std::shared_ptr<Parameters> param
 
 void CudaExecutable::run(const RunArguments& arguments) {
   arguments.cancellation.check();
+  acceptInputs(arguments);
   std::byte* const arena = arena_.data();
   for (std::size_t i = 0; i < inputs_.list.size(); ++i) {
     const auto [offset, bytes] = inputs_.list[i];
@@ -117,6 +118,19 @@ void CudaExecutable::run(const RunArguments& arguments) {
   for (std::size_t i = 0; i < outputs_.list.size(); ++i) {
     const auto [offset, bytes] = outputs_.list[i];
     std::memcpy(arguments.outputs[i], outputs_.host.data() + offset, bytes);
+  }
+}
+
+/// A step that finds out later has let others run that change state.
+void CudaExecutable::acceptInputs(const RunArguments& arguments) const {
+  const Plan& plan = plan_.plan();
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const std::vector<std::uint32_t>& inputs = plan.steps[i].inputs;
+    for (std::size_t j = 0; j < inputs.size(); ++j) {
+      if (inputs[j] == kAbsent || plan.tensors[inputs[j]].storage != Storage::input) continue;
+      const std::byte* const values = arguments.inputs[plan.tensors[inputs[j]].index];
+      atStep(plan.steps[i], [&] { steps_[i]->accept(j, values); });
+    }
   }
 }
 

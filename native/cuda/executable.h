@@ -37,6 +37,7 @@ class CudaExecutable final : public Executable {
   };
 
   Ports makePorts(const std::vector<Binding>& bindings, CudaMemory& memory) const;
+  void acceptInputs(const RunArguments& arguments) const;
   void enqueueStep(std::size_t step, std::byte* arena);
   void capture(std::byte* arena);
   void runGraph(const RunArguments& arguments);

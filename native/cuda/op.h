@@ -45,6 +45,9 @@ class PreparedStep {
   virtual ~PreparedStep() = default;
   /// Puts the step's work into the stream, which may be captured: nothing is allocated and nobody waits.
   virtual void enqueue(const StepMemory& memory, cudaStream_t stream) = 0;
+  /// Of an input that the caller gives, in the processor's memory, before anything runs: throws
+  /// Error("INVALID_DATA") where the step cannot take its values.
+  virtual void accept(std::size_t /*input*/, const std::byte* /*values*/) const {}
   /// When all that was enqueued has run: throws Error("INVALID_DATA") where it met data that it cannot take.
   virtual void verify() const {}
   /// Whether `enqueue` reads this input's memory; where not, it may be given null.

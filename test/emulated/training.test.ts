@@ -27,9 +27,8 @@ describe('training on a CUDA device, emulated', () => {
   });
   after(() => Promise.all([cpu, cuda].map((device) => device.dispose())));
 
-  /** A step, and what it changed. */
-  async function train(device: Device, precision: Precision) {
-    using program = await TrainingProgram.create(device, smallNetwork.config, {
+  const create = (device: Device, precision: Precision) =>
+    TrainingProgram.create(device, smallNetwork.config, {
       ...size,
       precision,
       losses: { ignoreLabel: 255 },
@@ -37,16 +36,20 @@ describe('training on a CUDA device, emulated', () => {
       groups: {},
       initial: initialiser(1),
     });
-    const blocks = async () =>
-      new Map(
-        await Promise.all(
-          program.state.blocks.map(async ({ name }) => [name, await program.state.read(name)] as const),
-        ),
-      );
-    const before = await blocks();
+
+  async function blocksOf({ state }: TrainingProgram): Promise<Map<string, Float32Array>> {
+    return new Map(
+      await Promise.all(state.blocks.map(async ({ name }) => [name, await state.read(name)] as const)),
+    );
+  }
+
+  /** A step, and what it changed. */
+  async function train(device: Device, precision: Precision) {
+    using program = await create(device, precision);
+    const before = await blocksOf(program);
     const { loss } = await program.step([batch], { learningRate: 0.1, step: 0 });
     const changes = new Map(
-      [...(await blocks())].map(([name, after]) => [
+      [...(await blocksOf(program))].map(([name, after]) => [
         name,
         after.map((value, i) => value - (before.get(name)?.[i] as number)),
       ]),
@@ -68,6 +71,21 @@ describe('training on a CUDA device, emulated', () => {
     const [first, second] = [await train(cuda, 'bfloat16'), await train(cuda, 'bfloat16')];
     expect(relativeError([first.loss], [expected.loss])).to.be.within(1e-7, 1e-2);
     expect(second).to.deep.equal(first);
+  });
+
+  it('changes nothing where a label is no class', async () => {
+    using program = await create(cuda, 'float32');
+    const before = await blocksOf(program);
+    const label = batch.label.slice();
+    label[size.width + 3] = 99;
+    await expectOcrnetError(
+      () => program.step([{ ...batch, label }], { learningRate: 0.1, step: 0 }),
+      'INVALID_DATA',
+      'received 99 in row 1, column 3 of picture 0',
+    );
+    expect(await blocksOf(program)).to.deep.equal(before);
+    await program.step([batch], { learningRate: 0.1, step: 0 });
+    expect(await blocksOf(program)).to.not.deep.equal(before);
   });
 
   it('is refused in bfloat16 by the CPU', async () => {

@@ -249,15 +249,26 @@ class CrossEntropyStep final : public PreparedStep {
                                         : run<std::uint16_t>(memory, stream);
   }
 
-  /// Pixels of wrong labels were ignored: what the run wrote is at least made of numbers.
+  void accept(std::size_t input, const std::byte* values) const override {
+    if (input != 1) return;
+    labels_.dataType == DataType::uint8
+        ? labelMaps().require(reinterpret_cast<const std::uint8_t*>(values), labels_.elements())
+        : labelMaps().require(reinterpret_cast<const std::uint16_t*>(values), labels_.elements());
+  }
+
+  /// For labels that the plan itself made. Pixels of wrong ones were ignored: what the run wrote is at least
+  /// made of numbers.
   void verify() const override {
     const auto wrong = *reinterpret_cast<const unsigned long long*>(wrongLabel_.data());
     if (wrong == kNoWrongLabel) return;
-    LabelMaps{labels_.shape[1], labels_.shape[2], logits_.channels(), attributes_.ignoreLabel}.refuse(
-        static_cast<std::int64_t>(wrong >> 16), static_cast<int>(wrong & 0xffff));
+    labelMaps().refuse(static_cast<std::int64_t>(wrong >> 16), static_cast<int>(wrong & 0xffff));
   }
 
  private:
+  LabelMaps labelMaps() const {
+    return {labels_.shape[1], labels_.shape[2], logits_.channels(), attributes_.ignoreLabel};
+  }
+
   CrossEntropy describe(const StepMemory& memory) const {
     const auto at = [&](std::size_t offset) { return memory.scratch + offset; };
     return {.scores = {logits_.shape[1], logits_.shape[2], logits_.channels(), memory.in<float>(0),
