@@ -4,8 +4,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "emulation/launch.h"
@@ -159,9 +161,49 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   return cudaSuccess;
 }
 
+namespace {
+
+/// Objects of one kind that were made and not destroyed: a reset destroys them all.
+template <class Object>
+class Registry {
+ public:
+  cudaError_t make(Object** handle, Object object) {
+    if (const cudaError_t error = ocrnet::emulation::status()) return error;
+    auto made = std::make_unique<Object>(std::move(object));
+    const std::lock_guard lock(mutex_);
+    *handle = made.get();
+    objects_.emplace(made.get(), std::move(made));
+    return cudaSuccess;
+  }
+  cudaError_t destroy(Object* object) {
+    {
+      const std::lock_guard lock(mutex_);
+      objects_.erase(object);
+    }
+    return ocrnet::emulation::status();
+  }
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    objects_.clear();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<Object*, std::unique_ptr<Object>> objects_;
+};
+
+Registry<EmulatedStream> streams;
+Registry<EmulatedGraph> graphs;
+Registry<EmulatedEvent> events;
+
+}  // namespace
+
 cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
 
 cudaError_t cudaDeviceReset() {
+  streams.clear();
+  graphs.clear();
+  events.clear();
   const std::lock_guard lock(ocrnet::emulation::faultMutex);
   ocrnet::emulation::faulty = false;
   ocrnet::emulation::firstFault.clear();
@@ -188,15 +230,9 @@ cudaError_t cudaMemsetAsync(void* memory, int byte, std::size_t bytes, cudaStrea
   return enqueue(stream, [=] { std::memset(memory, byte, bytes); });
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  *stream = new EmulatedStream;
-  return ocrnet::emulation::status();
-}
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return streams.make(stream, {}); }
 
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  delete stream;
-  return ocrnet::emulation::status();
-}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) { return streams.destroy(stream); }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (stream && stream->capturing) return cudaErrorStreamCaptureUnsupported;
@@ -212,14 +248,11 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   if (!stream->capturing) return cudaErrorStreamCaptureUnsupported;
   stream->capturing = false;
-  *graph = new EmulatedGraph{std::move(stream->captured)};
-  stream->captured.clear();
-  return ocrnet::emulation::status();
+  return graphs.make(graph, {std::exchange(stream->captured, {})});
 }
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
-  *executable = new EmulatedGraph(*graph);
-  return ocrnet::emulation::status();
+  return graphs.make(executable, *graph);
 }
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
@@ -231,22 +264,13 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   return ocrnet::emulation::status();
 }
 
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-  delete graph;
-  return ocrnet::emulation::status();
-}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return graphs.destroy(graph); }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) { return cudaGraphDestroy(executable); }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-  *event = new EmulatedEvent;
-  return ocrnet::emulation::status();
-}
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return events.make(event, {}); }
 
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  delete event;
-  return ocrnet::emulation::status();
-}
+cudaError_t cudaEventDestroy(cudaEvent_t event) { return events.destroy(event); }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   return enqueue(stream, [=] { event->time = std::chrono::steady_clock::now(); });
