@@ -53,17 +53,20 @@ export class Tuner {
   async tune(compiled: Compiled, target: Target): Promise<Compiled> {
     const candidates = this.#candidates(compiled.layout);
     const parameters = new Set(compiled.graph.parameters.map(({ value }) => value));
-    let measuredAny = false;
+    let [measuredAny, isFastest] = [false, true];
     for (const [i, step] of compiled.layout.steps.entries()) {
       const { node } = compiled.steps[i] as Compiled['steps'][number];
       const names = (candidates[i] ?? []).map(({ name }) => name);
       const problem = problemOf(compiled.layout, step);
-      if (names.length < 2 || isComplete(this.#table.get(problem), names)) continue;
-      this.#table.set(problem, await this.#measure(problem, node, names, parameters, target));
-      measuredAny = true;
+      if (names.length < 2) continue;
+      if (!isComplete(this.#table.get(problem), names)) {
+        this.#table.set(problem, await this.#measure(problem, node, names, parameters, target));
+        measuredAny = true;
+      }
+      if (compiled.steps[i]?.algorithm !== this.#table.fastest(problem)) isFastest = false;
     }
     if (measuredAny) await this.#table.save();
-    return { ...compiled, ...plan(compiled.graph, target) };
+    return isFastest ? compiled : { ...compiled, ...plan(compiled.graph, target) };
   }
 
   async #measure(

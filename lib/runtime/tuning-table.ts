@@ -58,12 +58,14 @@ export class TuningTable {
   }
 
   /**
-   * Writes the file; what others have put there of other devices meanwhile stays.
+   * Writes the file; what others have put there meanwhile, of this device or another, stays.
    *
    * @throws OcrnetError FILE_NOT_WRITTEN
    */
   async save(): Promise<void> {
-    const devices = { ...readDevices(this.path), [this.#device]: Object.fromEntries(this.#problems) };
+    const others = readDevices(this.path);
+    const own = { ...others[this.#device], ...Object.fromEntries(this.#problems) };
+    const devices = { ...others, [this.#device]: own };
     await writeFileAtomic(this.path, `${JSON.stringify({ format, devices }, undefined, 2)}\n`);
   }
 }

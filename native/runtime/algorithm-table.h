@@ -65,4 +65,23 @@ const Algorithm& requireAlgorithm(AlgorithmTable<Algorithm> table, const Problem
   return algorithm;
 }
 
+/// An operation of a device whose steps, as describe(step) has them, are problems of one table.
+template <class Op, class Algorithm, const auto& algorithms, auto describe>
+inline constexpr Op kTabledOp{
+    .choose =
+        [](const StepDescription& step, const auto& device) {
+          return chooseAlgorithm<Algorithm>(algorithms, describe(step), device);
+        },
+    .prepare =
+        [](const StepDescription& step, const auto& device, auto& parameters) {
+          const auto problem = describe(step);
+          return requireAlgorithm<Algorithm>(algorithms, problem, step, device)
+              .prepare(problem, step, device, parameters);
+        },
+    .candidates =
+        [](const StepDescription& step, const auto& device) {
+          return candidateAlgorithms<Algorithm>(algorithms, describe(step), device);
+        },
+};
+
 }  // namespace ocrnet

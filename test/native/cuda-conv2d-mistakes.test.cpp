@@ -129,8 +129,10 @@ int main() {
   check<Mistake::missingBarrier>("a missing barrier");
   check<Mistake::earlyReuse>("memory used again too early");
   check<Mistake::lateWait>("a wait for too few copies");
+#ifndef __SANITIZE_ADDRESS__  // which ends the process at the first of them
   check<Mistake::boundOfRows>("a row too many");
   check<Mistake::boundOfColumns>("a column too many");
+#endif
   std::printf("planted mistakes: %d wrong\n", wrong);
   return wrong == 0 ? 0 : 1;
 }

@@ -40,22 +40,7 @@ extern const Algorithm winogradFilterGradient;  // 3×3 convolutions of stride 1
 
 /// An operation whose steps are problems of one table.
 template <const auto& algorithms, auto describe>
-inline constexpr Op kOperation{
-    .choose =
-        [](const StepDescription& step, const Device& device) {
-          return chooseAlgorithm<Algorithm>(algorithms, describe(step), device);
-        },
-    .prepare =
-        [](const StepDescription& step, const Device& device, Weights& weights) {
-          const auto problem = describe(step);
-          return requireAlgorithm<Algorithm>(algorithms, problem, step, device)
-              .prepare(problem, step, device, weights);
-        },
-    .candidates =
-        [](const StepDescription& step, const Device& device) {
-          return candidateAlgorithms<Algorithm>(algorithms, describe(step), device);
-        },
-};
+inline constexpr Op kOperation = kTabledOp<Op, Algorithm, algorithms, describe>;
 
 /// Rounded up to where another piece of scratch memory may begin.
 constexpr std::size_t aligned(std::size_t bytes) { return roundUp(bytes, kAlignment); }

@@ -7,10 +7,10 @@
 
 namespace ocrnet::cuda::conv {
 
-/// Costs are in cost.
+/// Costs are in microseconds.
 using Estimate = AlgorithmEstimate;
 
-/// One way to compute a convolution or a gradient of one. The tables of them are in ops/conv2d*.cu.
+/// One way to compute a convolution or a gradient of one. The tables of them stand below.
 struct Algorithm {
   bool (*supports)(const Problem& problem);
   /// Only for problems that it supports.
@@ -37,21 +37,6 @@ inline constexpr const Algorithm* kFilterGradients[] = {&directFilterGradient, &
 
 /// An operation whose steps are problems of one table.
 template <const auto& algorithms, auto describe>
-inline constexpr Op kOperation{
-    .choose =
-        [](const StepDescription& step, const Device& device) {
-          return chooseAlgorithm<Algorithm>(algorithms, describe(step), device);
-        },
-    .prepare =
-        [](const StepDescription& step, const Device& device, Parameters& parameters) {
-          const Problem problem = describe(step);
-          return requireAlgorithm<Algorithm>(algorithms, problem, step, device)
-              .prepare(problem, step, device, parameters);
-        },
-    .candidates =
-        [](const StepDescription& step, const Device& device) {
-          return candidateAlgorithms<Algorithm>(algorithms, describe(step), device);
-        },
-};
+inline constexpr Op kOperation = kTabledOp<Op, Algorithm, algorithms, describe>;
 
 }  // namespace ocrnet::cuda::conv

@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include "core/integers.h"
+#include "cuda/device/async-copy.h"
 #include "cuda/device/reduce.h"
 #include "cuda/ops/pixel-attention.h"
 
@@ -64,6 +65,34 @@ struct PlaceOf {
   template <class T>
   __device__ __forceinline__ Pixels<T> columns(const WeightedSums& a, const Source& map, int from = 0) const {
     return pixelsAt<T>(map, a.columns, set, firstColumn + from, columnCount - from);
+  }
+};
+
+/// Starts to copy the statistics of pixels; zeros where there are fewer than `most`.
+template <int most, int threads>
+__device__ __forceinline__ void loadStatistics(const Pixels<float>& from, float* to) {
+  for (int i = threadIdx.x; i < most; i += threads) {
+    copyAsync4(to + i, from.data + (i < from.count ? i * from.step : 0), i < from.count);
+  }
+}
+
+/// What the next tile is of: the factors of the scores, those of the products, or the terms of the sums, for
+/// each block of columns in turn; so many channels, or columns of terms, at a time.
+template <class Place, AttentionPass pass, int channelsAtOnce, int columnsAtOnce>
+struct TileCursor {
+  enum Phase { scores, products, terms };
+
+  Place at;
+  Phase phase = scores;
+  int offset = 0;
+
+  __device__ __forceinline__ void advance(const WeightedSums& a) {
+    constexpr bool kHasProducts = pass == AttentionPass::dQuery || pass == AttentionPass::dKey;
+    offset += phase == terms ? columnsAtOnce : channelsAtOnce;
+    if (offset < (phase == scores ? a.depth : phase == products ? a.channels : at.columnCount)) return;
+    offset = 0;
+    phase = phase == terms ? scores : phase == scores && kHasProducts ? products : terms;
+    if (phase == scores) at.advance(a);
   }
 };
 

@@ -50,13 +50,6 @@ __device__ __forceinline__ void loadTensorTile(const Pixels<BFloat16>& from, std
   }
 }
 
-/// Starts to copy the statistics of pixels; zeros where there are none.
-__device__ __forceinline__ void loadTensorStatistics(const Pixels<float>& from, float* to) {
-  for (int i = threadIdx.x; i < kTensorRows; i += kTensorThreads) {
-    copyAsync4(to + i, from.data + (i < from.count ? i * from.step : 0), i < from.count);
-  }
-}
-
 /// Copies tiles in the order in which they are used, one ahead.
 template <int width, AttentionPass pass>
 class TensorTiles {
@@ -64,14 +57,16 @@ class TensorTiles {
   using Memory = TensorMemory<width>;
 
   __device__ __forceinline__ TensorTiles(const WeightedSums& a, Memory& memory)
-      : a_(a), memory_(memory), at_(TensorPlace::first<width>(a)) {
+      : a_(a), memory_(memory), cursor_{TensorPlace::first<width>(a)} {
     if constexpr (pass == AttentionPass::dQuery) {
-      loadTensorStatistics(at_.template rows<float>(a, a.logSumExp), memory.logSumExp);
-      loadTensorStatistics(at_.template rows<float>(a, a.means), memory.means);
+      loadStatistics<kTensorRows, kTensorThreads>(cursor_.at.template rows<float>(a, a.logSumExp),
+                                                  memory.logSumExp);
+      loadStatistics<kTensorRows, kTensorThreads>(cursor_.at.template rows<float>(a, a.means), memory.means);
     }
     if (a.depth <= kResidentDepth) {
-      loadTensorTile<kTensorRows, kResidentDepth>(at_.template rows<BFloat16>(a, a.rowFactors), a.depth,
-                                                  &memory.rowFactors[0][0], kResidentDepth + kPadding);
+      loadTensorTile<kTensorRows, kResidentDepth>(cursor_.at.template rows<BFloat16>(a, a.rowFactors),
+                                                  a.depth, &memory.rowFactors[0][0],
+                                                  kResidentDepth + kPadding);
     }
     load();
   }
@@ -82,49 +77,43 @@ class TensorTiles {
     __syncthreads();
     const typename Memory::Tile& tile = memory_.tiles[stage_];
     stage_ ^= 1;
-    advance();
-    if (at_.columnCount > 0) load();
+    cursor_.advance(a_);
+    if (cursor_.at.columnCount > 0) load();
     return tile;
   }
 
  private:
-  enum Phase { scores, products, terms };
-
-  __device__ __forceinline__ void advance() {
-    constexpr bool kHasProducts = pass == AttentionPass::dQuery || pass == AttentionPass::dKey;
-    offset_ += kTensorInner;
-    if (phase_ != terms && offset_ < (phase_ == scores ? a_.depth : a_.channels)) return;
-    offset_ = 0;
-    phase_ = phase_ == terms ? scores : phase_ == scores && kHasProducts ? products : terms;
-    if (phase_ == scores) at_.advance(a_);
-  }
+  using Cursor = TileCursor<TensorPlace, pass, kTensorInner, kTensorColumns>;
 
   __device__ __forceinline__ void load() {
     typename Memory::Tile& tile = memory_.tiles[stage_];
-    if (phase_ == terms) {
-      Pixels<BFloat16> from = at_.template columns<BFloat16>(a_, a_.terms);
-      from.data += at_.firstTerm;
-      loadTensorTile<kTensorColumns, width>(from, a_.width - at_.firstTerm, &tile.terms[0][0],
+    if (cursor_.phase == Cursor::terms) {
+      Pixels<BFloat16> from = cursor_.at.template columns<BFloat16>(a_, a_.terms);
+      from.data += cursor_.at.firstTerm;
+      loadTensorTile<kTensorColumns, width>(from, a_.width - cursor_.at.firstTerm, &tile.terms[0][0],
                                             width + kPadding);
     } else {
-      const bool first = phase_ == scores;
-      const std::int64_t channels = (first ? a_.depth : a_.channels) - offset_;
+      const bool first = cursor_.phase == Cursor::scores;
+      const std::int64_t channels = (first ? a_.depth : a_.channels) - cursor_.offset;
       if (!first || a_.depth > kResidentDepth) {
-        Pixels<BFloat16> rows = at_.template rows<BFloat16>(a_, first ? a_.rowFactors : a_.rowGradients);
-        rows.data += offset_;
+        Pixels<BFloat16> rows =
+            cursor_.at.template rows<BFloat16>(a_, first ? a_.rowFactors : a_.rowGradients);
+        rows.data += cursor_.offset;
         loadTensorTile<kTensorRows, kTensorInner>(rows, channels, &tile.rows[0][0], kTensorInner + kPadding);
       }
       Pixels<BFloat16> columns =
-          at_.template columns<BFloat16>(a_, first ? a_.columnFactors : a_.columnGradients);
-      columns.data += offset_;
+          cursor_.at.template columns<BFloat16>(a_, first ? a_.columnFactors : a_.columnGradients);
+      columns.data += cursor_.offset;
       loadTensorTile<kTensorColumns, kTensorInner>(columns, channels, &tile.columns[0][0],
                                                    kTensorInner + kPadding);
       if constexpr (pass == AttentionPass::dKey || pass == AttentionPass::dValue) {
         // Those of the columns before were read before the barrier that this tile's copy follows.
-        if (first && offset_ == 0) {
-          loadTensorStatistics(at_.template columns<float>(a_, a_.logSumExp), memory_.logSumExp);
+        if (first && cursor_.offset == 0) {
+          loadStatistics<kTensorRows, kTensorThreads>(cursor_.at.template columns<float>(a_, a_.logSumExp),
+                                                      memory_.logSumExp);
           if (pass == AttentionPass::dKey) {
-            loadTensorStatistics(at_.template columns<float>(a_, a_.means), memory_.means);
+            loadStatistics<kTensorRows, kTensorThreads>(cursor_.at.template columns<float>(a_, a_.means),
+                                                        memory_.means);
           }
         }
       }
@@ -134,9 +123,7 @@ class TensorTiles {
 
   const WeightedSums& a_;
   Memory& memory_;
-  TensorPlace at_;
-  Phase phase_ = scores;
-  int offset_ = 0;  // in channels
+  Cursor cursor_;
   int stage_ = 0;
 };
 

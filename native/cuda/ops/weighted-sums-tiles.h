@@ -81,13 +81,6 @@ __device__ __forceinline__ void loadTile(const Pixels<T>& from, std::int64_t cha
   }
 }
 
-/// Starts to copy the statistics of pixels; zeros where there are none.
-__device__ __forceinline__ void loadStatistics(const Pixels<float>& from, float* to) {
-  for (int i = threadIdx.x; i < kColumns; i += kThreads) {
-    copyAsync4(to + i, from.data + (i < from.count ? i * from.step : 0), i < from.count);
-  }
-}
-
 using Place = PlaceOf<kRows, kColumns, kWarpRows>;
 
 /// Copies tiles in the order in which they are used, one ahead.
@@ -97,10 +90,10 @@ class Tiles {
   using Memory = SumsMemory<packs>;
 
   __device__ __forceinline__ Tiles(const WeightedSums& a, bool packed, Memory& memory)
-      : a_(a), packed_(packed), memory_(memory), at_(Place::first<kWidth>(a)) {
+      : a_(a), packed_(packed), memory_(memory), cursor_{Place::first<kWidth>(a)} {
     if constexpr (pass == AttentionPass::dQuery) {
-      loadStatistics(at_.rows<float>(a, a.logSumExp), memory.logSumExp);
-      loadStatistics(at_.rows<float>(a, a.means), memory.means);
+      loadStatistics<kColumns, kThreads>(cursor_.at.template rows<float>(a, a.logSumExp), memory.logSumExp);
+      loadStatistics<kColumns, kThreads>(cursor_.at.template rows<float>(a, a.means), memory.means);
     }
     load();
   }
@@ -111,45 +104,38 @@ class Tiles {
     __syncthreads();
     const typename Memory::Tile& tile = memory_.tiles[stage_];
     stage_ ^= 1;
-    advance();
-    if (at_.columnCount > 0) load();
+    cursor_.advance(a_);
+    if (cursor_.at.columnCount > 0) load();
     return tile;
   }
 
  private:
-  enum Phase { scores, products, terms };
+  using Cursor = TileCursor<Place, pass, kInner, kTerms>;
   static constexpr int kWidth = packs * kPackWidth;
-
-  __device__ __forceinline__ void advance() {
-    constexpr bool kHasProducts = pass == AttentionPass::dQuery || pass == AttentionPass::dKey;
-    offset_ += phase_ == terms ? kTerms : kInner;
-    if (offset_ < (phase_ == scores ? a_.depth : phase_ == products ? a_.channels : at_.columnCount)) return;
-    offset_ = 0;
-    phase_ = phase_ == terms ? scores : phase_ == scores && kHasProducts ? products : terms;
-    if (phase_ == scores) at_.advance(a_);
-  }
 
   __device__ __forceinline__ void load() {
     typename Memory::Tile& tile = memory_.tiles[stage_];
-    if (phase_ == terms) {
-      Pixels<T> from = at_.template columns<T>(a_, a_.terms, static_cast<int>(offset_));
-      from.data += at_.firstTerm;
-      loadTile<kTerms, kWidth>(from, a_.width - at_.firstTerm, packed_, &tile.terms[0][0], kWidth);
+    if (cursor_.phase == Cursor::terms) {
+      Pixels<T> from = cursor_.at.template columns<T>(a_, a_.terms, static_cast<int>(cursor_.offset));
+      from.data += cursor_.at.firstTerm;
+      loadTile<kTerms, kWidth>(from, a_.width - cursor_.at.firstTerm, packed_, &tile.terms[0][0], kWidth);
     } else {
-      const bool first = phase_ == scores;
-      Pixels<T> rows = at_.template rows<T>(a_, first ? a_.rowFactors : a_.rowGradients);
-      Pixels<T> columns = at_.template columns<T>(a_, first ? a_.columnFactors : a_.columnGradients);
-      const std::int64_t channels = (first ? a_.depth : a_.channels) - offset_;
-      rows.data += offset_;
-      columns.data += offset_;
+      const bool first = cursor_.phase == Cursor::scores;
+      Pixels<T> rows = cursor_.at.template rows<T>(a_, first ? a_.rowFactors : a_.rowGradients);
+      Pixels<T> columns = cursor_.at.template columns<T>(a_, first ? a_.columnFactors : a_.columnGradients);
+      const std::int64_t channels = (first ? a_.depth : a_.channels) - cursor_.offset;
+      rows.data += cursor_.offset;
+      columns.data += cursor_.offset;
       loadTile<kRows, kInner>(rows, channels, packed_, &tile.rows[0][0], kInnerStride);
       loadTile<kColumns, kInner>(columns, channels, packed_, &tile.columns[0][0], kInnerStride);
       if constexpr (pass == AttentionPass::dKey || pass == AttentionPass::dValue) {
         // Those of the columns before were read before the barrier that this tile's copy follows.
-        if (first && offset_ == 0) {
-          loadStatistics(at_.template columns<float>(a_, a_.logSumExp), memory_.logSumExp);
+        if (first && cursor_.offset == 0) {
+          loadStatistics<kColumns, kThreads>(cursor_.at.template columns<float>(a_, a_.logSumExp),
+                                             memory_.logSumExp);
           if (pass == AttentionPass::dKey)
-            loadStatistics(at_.template columns<float>(a_, a_.means), memory_.means);
+            loadStatistics<kColumns, kThreads>(cursor_.at.template columns<float>(a_, a_.means),
+                                               memory_.means);
         }
       }
     }
@@ -159,9 +145,7 @@ class Tiles {
   const WeightedSums& a_;
   const bool packed_;
   Memory& memory_;
-  Place at_;
-  Phase phase_ = scores;
-  std::int64_t offset_ = 0;  // in channels, of terms in columns
+  Cursor cursor_;
   int stage_ = 0;
 };
 
