@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { OcrnetError } from '../errors.js';
 import { openForReading, unreadable, writeFileAtomic } from '../files.js';
+import { narrowToBfloat16, narrowToFloat16, widenBfloat16, widenFloat16 } from '../ir/float16.js';
 import { elementCount, formatShape, type Shape } from '../ir/tensor-type.js';
-import { narrowToBfloat16, narrowToFloat16, widenBfloat16, widenFloat16 } from './float16.js';
 import {
   lengthBytes,
   maximumHeaderBytes,

@@ -1,8 +1,8 @@
-import { narrowToBfloat16, widenBfloat16 } from '../checkpoint/float16.js';
 import { type Compiled, compilePrepared } from '../compile/compile.js';
 import { encodePlan, type PlanLayout } from '../compile/encode.js';
 import { plan } from '../compile/plan.js';
 import type { Inspection, Target } from '../compile/target.js';
+import { narrowToBfloat16, widenBfloat16 } from '../ir/float16.js';
 import type { Graph, Node, Parameter, Value } from '../ir/graph.js';
 import { elementCount, type TensorType } from '../ir/tensor-type.js';
 import { type NativeDevice, withOcrnetErrors } from './native.js';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { narrowToBfloat16, widenBfloat16 } from '../../lib/checkpoint/float16.js';
+import { narrowToBfloat16, widenBfloat16 } from '../../lib/ir/float16.js';
 import type { AttributeValues } from '../../lib/ir/op.js';
 import { isFloat } from '../../lib/ir/tensor-type.js';
 import { type Device, openDevice } from '../../lib/runtime/device.js';
