@@ -9,43 +9,71 @@ export interface Picture {
   readonly description: string;
 }
 
+const light = {
+  paper: '#fbfaf8',
+  card: '#ffffff',
+  ink: '#1c1e22',
+  soft: '#6d717a',
+  rule: '#e9e6e0',
+  ours: '#24688c',
+  tint: '#c3d9e6',
+  peer: '#dd9a68',
+  mark: '#4a4d55',
+};
+
+const dark: typeof light = {
+  paper: '#131518',
+  card: '#1a1d21',
+  ink: '#e9e7e2',
+  soft: '#969ba5',
+  rule: '#2b2f35',
+  ours: '#5fa9d0',
+  tint: '#2c4a5c',
+  peer: '#b87a4c',
+  mark: '#b9bdc6',
+};
+
+/** Written out: programs that draw SVG but are no browser know no variables, and would paint all black. */
+const coloursOf = ({ paper, card, ink, soft, rule, ours, tint, peer, mark }: typeof light): string => `
+.paper { fill: ${paper}; }
+text, .factor { fill: ${ink}; }
+.soft, .small { fill: ${soft}; }
+.ours, .value { fill: ${ours}; }
+.tint { fill: ${tint}; }
+.peer { fill: ${peer}; }
+.mark { fill: ${mark}; }
+.card { fill: ${card}; stroke: ${rule}; }
+.rule { stroke: ${rule}; }
+.stem { stroke: ${mark}; }
+.line.of-ours { stroke: ${ours}; }
+.line.of-peer { stroke: ${peer}; }
+`;
+
 const style = `
-svg { --paper: #fbfaf8; --card: #ffffff; --ink: #1c1e22; --soft: #6d717a; --rule: #e9e6e0;
-  --ours: #24688c; --tint: #c3d9e6; --peer: #dd9a68; --mark: #4a4d55; color-scheme: light dark; }
-@media (prefers-color-scheme: dark) {
-  svg { --paper: #131518; --card: #1a1d21; --ink: #e9e7e2; --soft: #969ba5; --rule: #2b2f35;
-    --ours: #5fa9d0; --tint: #2c4a5c; --peer: #b87a4c; --mark: #b9bdc6; }
-}
+svg { color-scheme: light dark; }
 text { font: 12px ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif;
-  fill: var(--ink); font-variant-numeric: tabular-nums; }
+  font-variant-numeric: tabular-nums; }
 .title { font-size: 27px; font-weight: 650; letter-spacing: -.5px; }
 .head { font-size: 15px; font-weight: 620; }
 .name { font-size: 15px; font-weight: 600; }
-.soft { fill: var(--soft); }
-.small { font-size: 11px; font-weight: 400; fill: var(--soft); }
-.ours { fill: var(--ours); }
-.tint { fill: var(--tint); }
-.peer { fill: var(--peer); }
-.mark { fill: var(--mark); }
-.value { font-size: 13px; font-weight: 650; fill: var(--ours); }
-.card { fill: var(--card); stroke: var(--rule); }
-.rule { stroke: var(--rule); fill: none; }
-.stem { stroke: var(--mark); stroke-width: 1.5; }
+.small { font-size: 11px; font-weight: 400; }
+.value { font-size: 13px; font-weight: 650; }
+.rule { fill: none; }
+.stem { stroke-width: 1.5; }
 .stem.apart { stroke-dasharray: 3 3; opacity: .7; }
-.factor { fill: var(--ink); font-weight: 620; }
+.factor { font-weight: 620; }
 .line { fill: none; stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }
-.line.of-ours { stroke: var(--ours); }
-.line.of-peer { stroke: var(--peer); }
 .exponent { font-size: 14px; font-weight: 650; }
 .raised { font-size: 11px; }
 .end { text-anchor: end; }
 .middle { text-anchor: middle; }
+${coloursOf(light)}@media (prefers-color-scheme: dark) {${coloursOf(dark)}}
 `;
 
 export function svg({ width, height, description }: Picture, content: Content): string {
   return html`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${description}">
 <style>${style}</style>
-<rect width="${width}" height="${height}" rx="14" fill="var(--paper)"/>
+<rect width="${width}" height="${height}" rx="14" class="paper"/>
 ${content}
 </svg>
 `.text;
