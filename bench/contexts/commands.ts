@@ -12,24 +12,24 @@ import { findPyTorch } from '../peers/pytorch.js';
 import type { About } from './about.js';
 import { complexityPicture } from './complexity-picture.js';
 import { complexityMarkdown } from './complexity-table.js';
-import { type ModuleResult, measureModule } from './measure.js';
+import { type MeasureOptions, type ModuleResult, measureModule } from './measure.js';
 import { type ContextModule, contextModules, paperSize } from './modules.js';
 import { measureScaling, type ScalingResult } from './scaling.js';
 import { scalingPicture } from './scaling-picture.js';
 import { scalingMarkdown } from './scaling-table.js';
 
-/** On which a contender's memory and time can be measured. */
-const devices: readonly DeviceName[] = ['cpu'];
+/** Each by its name, so that results tell where they come from. */
+const devices = ['cpu', 'cuda'] as const satisfies readonly DeviceName[];
 
 interface CommonFlags {
   readonly modules: readonly ContextModule[];
   readonly channels: number;
   readonly classes: number;
-  readonly device: DeviceName;
+  readonly device: (typeof devices)[number];
   readonly precision: Precision;
   readonly plain?: boolean;
   readonly against?: 'pytorch';
-  readonly threads: number;
+  readonly threads?: number;
   readonly runs: number;
   readonly json?: true;
   readonly out?: string;
@@ -76,7 +76,7 @@ function common(command: Command, runs: number, json: string): Command {
     .addOption(new Option('--precision <type>', 'of activations').choices(precisions).default('float32'))
     .option('--plain', "only without the compiler's algebra")
     .addOption(new Option('--against <peer>', 'also time this peer, in turn with ours').choices(['pytorch']))
-    .option('--threads <count>', 'threads of both', parseCount, availableParallelism())
+    .option('--threads <count>', 'of the processor, for both (default: its cores)', parseCount)
     .option('--runs <count>', 'counted runs of each', parseCount, runs)
     .option('--json', json)
     .option('--out <file>', 'also write FILE with machine, commit and date, and beside it .md and .svg');
@@ -97,10 +97,9 @@ export function parseSides(text: string): number[] {
 }
 
 async function complexity(flags: ComplexityFlags): Promise<void> {
-  const options = await commonOptions(flags);
+  const { options, about } = await prepare(flags);
   const { channels, classes } = flags;
   const size = { batch: 1, ...flags.size, channels, classes };
-  const about = aboutOf(flags);
   await report(
     flags,
     (module) => {
@@ -115,10 +114,10 @@ async function complexity(flags: ComplexityFlags): Promise<void> {
 }
 
 async function scaling(flags: ScalingFlags): Promise<void> {
-  const options = await commonOptions(flags);
+  const { options, about: common } = await prepare(flags);
   const { sizes: sides, channels, classes, limit } = flags;
   const limitMs = 1000 * limit;
-  const about = { ...aboutOf(flags), limitMs };
+  const about = { ...common, limitMs };
   await report(
     flags,
     (module) =>
@@ -136,23 +135,25 @@ async function scaling(flags: ScalingFlags): Promise<void> {
 }
 
 /** Says before anything is measured what cannot be: a precision, a peer that is not there, a file that cannot be written. */
-async function commonOptions({ device, precision, threads, runs, against, out }: CommonFlags) {
-  await using opened = await openDevice({ device, threads });
-  if (!opened.supports(precision))
-    throw new OcrnetError('UNSUPPORTED', `This machine has no ${precision} arithmetic`);
+async function prepare(
+  flags: CommonFlags,
+): Promise<{ options: Omit<MeasureOptions, 'size' | 'form'>; about: About }> {
+  const { device, precision, runs, against, out, plain = false } = flags;
+  const threads = flags.threads ?? (device === 'cpu' ? availableParallelism() : undefined);
+  await using opened = await openDevice({ device, ...(threads !== undefined && { threads }) });
+  opened.requirePrecision(precision);
   const found = against === 'pytorch' ? findPyTorch() : undefined;
   if (found && 'reason' in found) throw new OcrnetError('UNSUPPORTED', found.reason);
   if (out !== undefined)
     await access(dirname(out), constants.W_OK).catch((error) => {
       throw notWritten(out, error);
     });
-  return { device, precision, threads, runs, python: found?.python };
+  const machine = device === 'cpu' ? describeMachine().cpuModel : opened.description;
+  return {
+    options: { device, precision, threads, runs, python: found?.python },
+    about: { machine, device, precision, threads, runs, plain },
+  };
 }
-
-const aboutOf = ({ device, precision, threads, runs, plain = false }: CommonFlags): About => ({
-  machine: describeMachine().cpuModel,
-  ...{ device, precision, threads, runs, plain },
-});
 
 interface Forms<Result> {
   readonly markdown: (results: readonly Result[]) => string;

@@ -138,7 +138,11 @@ function verdict(results: readonly ModuleResult[]): string[] {
   return [`That OCR and Double Attention are faster than all five others ${holds} here in the plain forms.`];
 }
 
-function notes(results: readonly ModuleResult[], { runs, plain }: About, peer: string | undefined): string[] {
+function notes(
+  results: readonly ModuleResult[],
+  { device, runs, plain }: About,
+  peer: string | undefined,
+): string[] {
   const algorithms = results.map(({ module, algorithms }) => {
     const names = Object.entries(algorithms).map(([name, count]) => `${count} × ${name}`);
     return `${module} ${names.join(', ')}`;
@@ -152,10 +156,15 @@ function notes(results: readonly ModuleResult[], { runs, plain }: About, peer: s
     'Parameters are all that is trained. GFLOP are 2 × multiply-adds. Counted: the convolutions and matrix products of the module as ' +
       'it is drawn, as the paper does. Executed: all steps of the plan, each convolution as the direct sum; Winograd’s F(4×4, 3×3) does ' +
       'a quarter of those multiplications.',
-    'Memory is beyond the input and the weights. Planned: the arena, and the result beside it. Measured: how much the resident memory of a ' +
-      'process of its own grew at most in the first run, the weights loaded, the inputs touched; the copies of the inputs that a run ' +
-      `makes are taken off. The two differ by at most ${(100 * off).toFixed(1)} %. The largest of our processes held ${mebibytes(whole)} MiB ` +
-      'in all, with Node.js, weights and the inputs twice.',
+    'Memory is beyond the input and the weights. Planned: the arena, and the result beside it. Measured: ' +
+      (device === 'cuda'
+        ? 'the arena as the device allocated it, and the result. '
+        : 'how much the resident memory of a process of its own grew at most in the first run, the weights loaded, the inputs ' +
+          'touched; the copies of the inputs that a run makes are taken off. ') +
+      `The two differ by at most ${(100 * off).toFixed(1)} %. ` +
+      (device === 'cuda'
+        ? `At most ${mebibytes(whole)} MiB of the GPU were in use, with weights and the places for inputs and outputs.`
+        : `The largest of our processes held ${mebibytes(whole)} MiB in all, with Node.js, weights and the inputs twice.`),
     `Times are medians of ${runs} ${runs === 1 ? 'run' : 'runs'} on the device, without those copies.` +
       (plain ? '' : ' A row “plain” is without the compiler’s algebra, where that gives another plan.'),
     `Convolutions run by: ${algorithms.join('; ')}.`,

@@ -13,7 +13,8 @@ export interface SideOptions {
   /** Without the passes of the compiler that move work between operations. */
   readonly plain: boolean;
   readonly device: DeviceName;
-  readonly threads: number;
+  /** Of the processor; undefined on a GPU. */
+  readonly threads?: number | undefined;
 }
 
 export interface OursReady {
@@ -35,11 +36,14 @@ export interface PyTorchReady {
 export const layouts = ['contiguous', 'channels_last'] as const;
 export type Layout = (typeof layouts)[number];
 
-/** What the first run of a module took, apart from its input and its weights. */
+/**
+ * What the first run of a module took of the device's memory, apart from its input and its weights: on the processor by the
+ * process's resident memory, on a GPU by what its allocator handed out.
+ */
 export interface SideMemory {
-  /** Growth of the process's resident memory in that run, at its peak. The module's result is in it. */
+  /** The growth in that run, at its peak. The module's result is in it. */
   readonly measuredBytes: number;
-  /** All of the process at that moment. */
+  /** All of the process at that moment; on a GPU all that is used of it. */
   readonly residentBytes: number;
 }
 

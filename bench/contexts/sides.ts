@@ -57,9 +57,9 @@ export async function openPyTorch(options: PyTorchOptions): Promise<PyTorchSide>
 }
 
 function startPyTorch(options: PyTorchOptions, env: NodeJS.ProcessEnv): LineProcess {
-  const { python, weightsFile, kind, size, threads } = options;
+  const { python, weightsFile, kind, size, device, threads } = options;
   const inputs = kind === 'ocr' ? 2 : 1;
-  const told = { ...size, config: contextConfig(kind), inputs, weights: weightsFile, threads };
+  const told = { ...size, config: contextConfig(kind), inputs, weights: weightsFile, device, threads };
   return new LineProcess('PyTorch', python, [path('../peers/pytorch-module.py'), JSON.stringify(told)], env);
 }
 

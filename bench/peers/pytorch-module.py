@@ -1,10 +1,10 @@
 """A context module of the paper in PyTorch, which answers what is asked line by line: bench/contexts/side.ts says what.
 
     python3 bench/peers/pytorch-module.py '{"config", "inputs", "batch", "height", "width", "channels", "classes", "weights",
-        "threads"}'
+        "device", "threads"}'
 
 The module is that of test/golden/contexts.py with the weights of a safetensors file, in inference mode, on the inputs of
-bench/contexts/synthetic.ts.
+bench/contexts/synthetic.ts. On a GPU products are of float32, not TF32, as ours are, and cuDNN tries its algorithms.
 """
 
 import gc
@@ -49,6 +49,68 @@ def available():
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
 
 
+class Processor:
+    """Memory is the process's."""
+
+    def __init__(self, threads):
+        torch.set_num_threads(threads)
+        refuse_what_does_not_fit()
+
+    def place(self, what):
+        return what
+
+    def sample(self, x):
+        return x[:, :, :8, :8]
+
+    def time(self, work):
+        start = time.perf_counter()
+        result = work()
+        return result, (time.perf_counter() - start) * 1000
+
+    def growth(self, work):
+        gc.collect()
+        forget_peak()
+        before = resident("VmRSS")
+        work()
+        peak = resident("VmHWM")
+        return {"measuredBytes": peak - before, "residentBytes": peak}
+
+
+class Gpu:
+    """Time is by the GPU's clock, memory that of PyTorch's allocator."""
+
+    def __init__(self):
+        if not torch.cuda.is_available():
+            raise SystemExit("PyTorch sees no GPU")
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = True
+
+    def place(self, what):
+        return what.to("cuda")
+
+    def sample(self, x):
+        """All of it: cuDNN tries its algorithms on each size, in memory that is not the module's."""
+        return x
+
+    def time(self, work):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        result = work()
+        end.record()
+        end.synchronize()
+        return result, start.elapsed_time(end)
+
+    def growth(self, work):
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        torch.cuda.synchronize()
+        free, total = torch.cuda.mem_get_info()
+        return {"measuredBytes": torch.cuda.max_memory_allocated() - before, "residentBytes": total - free}
+
+
 def refuse_what_does_not_fit():
     """A map of all pixels to all pixels may take more than there is: an error is better than the end of the machine."""
     with open("/proc/self/statm") as file:
@@ -61,14 +123,16 @@ LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channel
 
 
 class Side:
-    def __init__(self, config, classes, weights, inputs):
-        self.inputs = inputs
+    def __init__(self, processor, config, classes, weights, inputs):
+        self.processor = processor
+        self.inputs = [processor.place(x) for x in inputs]
         self.result = None
         self.module = module(config, inputs[0].shape[1], classes).eval()
         missing, unexpected = self.module.load_state_dict(weights, strict=False)
         missing = [name for name in missing if not name.endswith("num_batches_tracked")]
         if missing or unexpected:
             raise SystemExit(f"the weights do not fit: missing {missing}, unexpected {unexpected}")
+        self.module = processor.place(self.module)
 
     def layout(self, name):
         self.memory_format = LAYOUTS[name]
@@ -79,37 +143,30 @@ class Side:
     def run(self):
         self.result = None
         with torch.inference_mode():
-            start = time.perf_counter()
-            self.result = self.module(*self.inputs)
-            return {"ms": (time.perf_counter() - start) * 1000}
+            self.result, ms = self.processor.time(lambda: self.module(*self.inputs))
+            return {"ms": ms}
 
     def measure(self):
-        """What a process holds once, such as code and threads, is there before the run at full size."""
+        """What is held once, such as code and threads, is there before the run that counts."""
         whole = self.inputs
-        self.inputs = [x[:, :, :8, :8].contiguous(memory_format=self.memory_format) for x in whole]
+        self.inputs = [self.processor.sample(x).contiguous(memory_format=self.memory_format) for x in whole]
         self.run()
         self.inputs, self.result = whole, None
-        gc.collect()
-        forget_peak()
-        before = resident("VmRSS")
-        self.run()
-        peak = resident("VmHWM")
-        return {"measuredBytes": peak - before, "residentBytes": peak}
+        return self.processor.growth(self.run)
 
     def save(self, file):
-        np.ascontiguousarray(self.result.permute(0, 2, 3, 1).numpy()).tofile(file)
+        np.ascontiguousarray(self.result.permute(0, 2, 3, 1).cpu().numpy()).tofile(file)
         return {}
 
 
 def main():
     options = json.loads(sys.argv[1])
-    torch.set_num_threads(options["threads"])
-    refuse_what_does_not_fit()
+    processor = Gpu() if options["device"] == "cuda" else Processor(options["threads"])
     n, h, w = options["batch"], options["height"], options["width"]
     depths = [options["channels"], options["classes"]][: options["inputs"]]
     inputs = [synthetic_input((n, depth, h, w), i) for i, depth in enumerate(depths)]
     weights = dict(read_safetensors(options["weights"]))
-    side = Side(options["config"], options["classes"], weights, inputs)
+    side = Side(processor, options["config"], options["classes"], weights, inputs)
     del inputs, weights
     say({"peer": f"PyTorch {torch.__version__}"})
     for line in sys.stdin:

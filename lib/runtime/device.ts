@@ -135,6 +135,12 @@ export class Device implements AsyncDisposable {
     return this.#native.arenaBytes();
   }
 
+  /** Of the device's memory, now, not in use by any process. */
+  get freeBytes(): number {
+    this.#requireOpen();
+    return withOcrnetErrors(() => this.#native.freeBytes());
+  }
+
   /** Whether networks run in the type: a processor has to compute in it natively. */
   supports(precision: Precision): boolean {
     return this.#kind.precisions.includes(precision);

@@ -81,6 +81,8 @@ export interface NativeDevice {
   ): Promise<NativeProgram>;
   /** Allocated now for the runs of all loaded plans, which share it. */
   arenaBytes(): number;
+  /** Of the device's memory, not in use by anybody. */
+  freeBytes(): number;
   /** Stops the run in progress at its next step, fails those behind it, frees the memory. Idempotent. */
   dispose(): Promise<void>;
 }

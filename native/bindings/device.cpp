@@ -66,7 +66,8 @@ Napi::Function NativeDevice::define(Napi::Env env) {
       {method<&NativeDevice::inspect>("inspect"), method<&NativeDevice::candidates>("candidates"),
        method<&NativeDevice::createWeights>("createWeights"),
        method<&NativeDevice::createState>("createState"), method<&NativeDevice::load>("load"),
-       method<&NativeDevice::arenaBytes>("arenaBytes"), method<&NativeDevice::dispose>("dispose")});
+       method<&NativeDevice::arenaBytes>("arenaBytes"), method<&NativeDevice::freeBytes>("freeBytes"),
+       method<&NativeDevice::dispose>("dispose")});
 }
 
 Napi::Value NativeDevice::openCpu(const Napi::CallbackInfo& info) {
@@ -157,6 +158,10 @@ Napi::Value NativeDevice::load(const Napi::CallbackInfo& info) {
 
 Napi::Value NativeDevice::arenaBytes(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(thread_->backend().arenaBytes()));
+}
+
+Napi::Value NativeDevice::freeBytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(thread_->backend().memory()->freeBytes()));
 }
 
 Napi::Value NativeDevice::dispose(const Napi::CallbackInfo& info) { return thread_->close(info.Env()); }

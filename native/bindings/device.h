@@ -38,6 +38,8 @@ class NativeDevice : public NativeObject<NativeDevice> {
   Napi::Value load(const Napi::CallbackInfo& info);
   /// arenaBytes(): number, allocated now for all loaded plans together
   Napi::Value arenaBytes(const Napi::CallbackInfo& info);
+  /// freeBytes(): number, of the device's memory, not in use by anybody
+  Napi::Value freeBytes(const Napi::CallbackInfo& info);
   /// dispose(): Promise<void>
   Napi::Value dispose(const Napi::CallbackInfo& info);
 

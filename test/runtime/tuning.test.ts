@@ -127,6 +127,7 @@ describe('tuning', () => {
       },
       createWeights: () => real.createWeights(),
       createState: (blocks) => real.createState(blocks),
+      freeBytes: () => real.freeBytes(),
       load: async (plan, weights) => {
         const program = await real.load(plan, weights);
         const place = loads++; // candidates are loaded in turn
