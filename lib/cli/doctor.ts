@@ -137,6 +137,7 @@ function cudaRows({
   driverVersion,
   unavailable,
   devices,
+  cudnn,
 }: NativeCudaDescription): [name: string, value: string][] {
   if (!built) return [['CUDA', 'not built: npm run setup builds it where there is nvcc of CUDA 13']];
   const driver = driverVersion ? `a driver for CUDA ${driverVersion}` : 'no driver';
@@ -148,5 +149,11 @@ function cudaRows({
       `GPU ${index}`,
       `${model}, compute capability ${computeCapability}, ${multiprocessors} multiprocessors, ${formatBytes(memoryBytes)}`,
     ]),
+    [
+      'cuDNN',
+      cudnn.version
+        ? `${cudnn.version} (${cudnn.path}), a candidate for convolutions with --tuning`
+        : `not used, and not needed: ${cudnn.unavailable}`,
+    ],
   ];
 }

@@ -36,6 +36,17 @@ export interface NativeCudaDescription {
   /** Why no GPU can be used; absent where one can. */
   readonly unavailable?: string;
   readonly devices: readonly NativeGpu[];
+  readonly cudnn: NativeCudnnDescription;
+}
+
+/** What this machine has of cuDNN, which nothing needs: it is a candidate for convolutions where measurements choose. */
+export interface NativeCudnnDescription {
+  /** Where it was looked for: as the environment's OCRNET_CUDNN says, else where the system's loader looks. */
+  readonly path: string;
+  /** As "9.6.0"; absent where there is none to use. */
+  readonly version?: string;
+  /** Why there is none to use. */
+  readonly unavailable?: string;
 }
 
 export interface NativeGpu {

@@ -27,6 +27,8 @@ export class Tuner {
   readonly #native: NativeDevice;
   readonly #table: TuningTable;
   readonly #inspect: (layout: PlanLayout) => readonly Inspection[];
+  /** Of which it was said that they cannot be had. */
+  readonly #missing = new Set<string>();
 
   constructor(native: NativeDevice, table: TuningTable) {
     this.#native = native;
@@ -34,19 +36,20 @@ export class Tuner {
     this.#inspect = (layout) => withOcrnetErrors(() => native.inspect(encodePlan(layout)));
   }
 
-  /** What the device chooses, or what was faster where that is known. */
+  /** What the device chooses, or what was faster where that is known and can be had. */
   inspect(layout: PlanLayout): readonly Inspection[] {
     const candidates = this.#candidates(layout);
     return this.#inspect(layout).map((chosen, i) => {
       const step = layout.steps[i];
-      const fastest = step && this.#table.fastest(problemOf(layout, step));
-      return candidates[i]?.find(({ name }) => name === fastest) ?? chosen;
+      const known = step ? this.#table.byTime(problemOf(layout, step)) : [];
+      return fastestOf(candidates[i] ?? [], known) ?? chosen;
     });
   }
 
   /**
    * Measures what the table lacks of a plan's problems, and saves it. Candidates run on the problem itself, on random numbers;
-   * one whose results are not those of the first is never chosen, which a warning says.
+   * one whose results are not those of the first, or that fails, is never chosen, which a warning says, as it does where the
+   * table's fastest cannot be had here.
    *
    * @returns the plan with the fastest algorithms
    */
@@ -54,6 +57,7 @@ export class Tuner {
     const candidates = this.#candidates(compiled.layout);
     const parameters = new Set(compiled.graph.parameters.map(({ value }) => value));
     let [measuredAny, isFastest] = [false, true];
+    const missing = new Set<string>();
     for (const [i, step] of compiled.layout.steps.entries()) {
       const { node } = compiled.steps[i] as Compiled['steps'][number];
       const names = (candidates[i] ?? []).map(({ name }) => name);
@@ -63,8 +67,12 @@ export class Tuner {
         this.#table.set(problem, await this.#measure(problem, node, names, parameters, target));
         measuredAny = true;
       }
-      if (compiled.steps[i]?.algorithm !== this.#table.fastest(problem)) isFastest = false;
+      const known = this.#table.byTime(problem);
+      const fastest = fastestOf(candidates[i] ?? [], known)?.name;
+      if (compiled.steps[i]?.algorithm !== fastest) isFastest = false;
+      if (known[0] !== undefined && known[0] !== fastest) missing.add(known[0]);
     }
+    for (const name of missing) this.#warnOfMissing(name);
     if (measuredAny) await this.#table.save();
     return isFastest ? compiled : { ...compiled, ...plan(compiled.graph, target) };
   }
@@ -87,24 +95,46 @@ export class Tuner {
       for (const [i, { name, value }] of graph.parameters.entries())
         weights.set(name, value.type.shape, randomFloats(elementCount(value.type.shape), 100 + i));
       let reference: readonly TensorData[] | undefined;
-      for (const name of names) {
-        const program = await this.#load(graph, name, weights, target);
-        const { outputs, elapsedMs } = await program.run(inputs);
-        loaded.push({ name, program, firstMs: elapsedMs });
-        reference ??= Object.values(outputs);
-        if (Object.values(outputs).every((output, i) => this.#agrees(output, (reference ?? [])[i], node)))
-          continue;
+      const leaveOut = (name: string, why: string) => {
         wrong.push(name);
-        process.emitWarning(
-          `"${name}" gives other results than "${names[0]}" on this device and is left out: ${problem}`,
-          { code: 'OCRNET_WRONG_ALGORITHM' },
-        );
+        process.emitWarning(`"${name}" ${why} and is left out: ${problem}`, {
+          code: 'OCRNET_WRONG_ALGORITHM',
+        });
+      };
+      for (const name of names) {
+        const ran = await this.#runOnce(graph, name, weights, target, inputs).catch(async (error: Error) => {
+          if (loaded[0] === undefined) throw error;
+          await loaded[0].program.run(inputs); // fails too where it is the device that fails
+          leaveOut(name, `fails on this device (${error.message})`);
+        });
+        if (!ran) continue;
+        loaded.push(ran.candidate);
+        reference ??= ran.outputs;
+        if (!ran.outputs.every((output, i) => this.#agrees(output, (reference ?? [])[i], node)))
+          leaveOut(name, `gives other results than "${names[0]}" on this device`);
       }
       const right = loaded.filter(({ name }) => !wrong.includes(name));
       return { milliseconds: await timesOf(right, inputs), wrong };
     } finally {
       for (const { program } of loaded) program.dispose();
       weights.dispose();
+    }
+  }
+
+  async #runOnce(
+    graph: Graph,
+    name: string,
+    weights: Weights,
+    target: Target,
+    inputs: Readonly<Record<string, TensorData>>,
+  ): Promise<{ candidate: Candidate; outputs: readonly TensorData[] }> {
+    const program = await this.#load(graph, name, weights, target);
+    try {
+      const { outputs, elapsedMs } = await program.run(inputs);
+      return { candidate: { name, program, firstMs: elapsedMs }, outputs: Object.values(outputs) };
+    } catch (error) {
+      program.dispose();
+      throw error;
     }
   }
 
@@ -122,6 +152,15 @@ export class Tuner {
     const exact = info.name === 'cuda' && info.tf32 ? 'tf32' : 'float32';
     const tolerance = tolerances[types.includes('bfloat16') ? 'bfloat16' : exact];
     return reference !== undefined && agrees(output, reference, tolerance);
+  }
+
+  #warnOfMissing(name: string): void {
+    if (this.#missing.has(name)) return;
+    this.#missing.add(name);
+    process.emitWarning(
+      `"${name}" is fastest by ${this.#table.path}, but is not offered here: the fastest of the other algorithms run instead. \`ocrnet doctor\` tells whether cuDNN was found`,
+      { code: 'OCRNET_MISSING_ALGORITHM' },
+    );
   }
 
   #candidates(layout: PlanLayout): readonly (readonly Inspection[])[] {
@@ -153,6 +192,13 @@ async function timesOf(
     times[name] = Math.max(median(repeatsMs), 1e-6); // a clock may be too coarse
   }
   return times;
+}
+
+/** The first of the names, fastest first, that is a candidate. */
+function fastestOf(candidates: readonly Inspection[], byTime: readonly string[]): Inspection | undefined {
+  const available = new Map(candidates.map((candidate) => [candidate.name, candidate]));
+  const fastest = byTime.find((name) => available.has(name));
+  return fastest === undefined ? undefined : available.get(fastest);
 }
 
 const isComplete = (measured: Measured | undefined, names: readonly string[]): boolean =>

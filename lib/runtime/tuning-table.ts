@@ -7,7 +7,7 @@ import { unreadable, writeFileAtomic } from '../files.js';
 const measuredSchema = z.strictObject({
   /** Milliseconds of each algorithm that gave what the first one gives. */
   milliseconds: z.record(z.string(), z.number().positive()),
-  /** Those that gave something else. */
+  /** Those that gave something else, or failed. */
   wrong: z.array(z.string()),
 });
 
@@ -51,10 +51,10 @@ export class TuningTable {
     this.#problems.set(problem, measured);
   }
 
-  /** The algorithm of least time; undefined where the problem was not measured. */
-  fastest(problem: string): string | undefined {
+  /** The algorithm of least time, and those that take longer; none where the problem was not measured. */
+  byTime(problem: string): readonly string[] {
     const times = Object.entries(this.#problems.get(problem)?.milliseconds ?? {});
-    return times.sort(([, a], [, b]) => a - b)[0]?.[0];
+    return times.sort(([, a], [, b]) => a - b).map(([name]) => name);
   }
 
   /**

@@ -17,21 +17,33 @@ std::string oneDnnVersion() {
          std::to_string(version->patch);
 }
 
-/// {built, emulated, runtimeVersion?, driverVersion?, unavailable?, devices}
+void setUnlessEmpty(Napi::Object& object, const char* name, const std::string& text) {
+  if (!text.empty()) object.Set(name, text);
+}
+
+/// {path, version?, unavailable?}
+Napi::Object describeCudnn(Napi::Env env) {
+  const cuda::CudnnDescription cudnn = cuda::describeCudnn();
+  Napi::Object description = Napi::Object::New(env);
+  description.Set("path", cudnn.path);
+  setUnlessEmpty(description, "version", cudnn.version);
+  setUnlessEmpty(description, "unavailable", cudnn.unavailable);
+  return description;
+}
+
+/// {built, emulated, runtimeVersion?, driverVersion?, unavailable?, devices, cudnn}
 Napi::Object describeCuda(Napi::Env env) {
   const cuda::Description cuda = cuda::describe();
   Napi::Array devices = Napi::Array::New(env, cuda.devices.size());
   for (std::uint32_t i = 0; i < cuda.devices.size(); ++i) devices.Set(i, describeGpu(env, cuda.devices[i]));
   Napi::Object description = Napi::Object::New(env);
-  const auto setUnlessEmpty = [&](const char* name, const std::string& text) {
-    if (!text.empty()) description.Set(name, text);
-  };
   description.Set("built", cuda.built);
   description.Set("emulated", cuda.emulated);
-  setUnlessEmpty("runtimeVersion", cuda.runtimeVersion);
-  setUnlessEmpty("driverVersion", cuda.driverVersion);
-  setUnlessEmpty("unavailable", cuda.unavailable);
+  setUnlessEmpty(description, "runtimeVersion", cuda.runtimeVersion);
+  setUnlessEmpty(description, "driverVersion", cuda.driverVersion);
+  setUnlessEmpty(description, "unavailable", cuda.unavailable);
   description.Set("devices", devices);
+  description.Set("cudnn", describeCudnn(env));
   return description;
 }
 

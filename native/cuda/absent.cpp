@@ -21,6 +21,8 @@ Description describe() {
           .devices = {}};
 }
 
+CudnnDescription describeCudnn() { return {.path = "", .version = "", .unavailable = kReason}; }
+
 Device describeDevice(int, bool) {
   throw Error("DEVICE_UNAVAILABLE", std::string("No GPU can be used: ") + kReason);
 }

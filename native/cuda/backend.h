@@ -25,6 +25,16 @@ struct Description {
 /// Never throws.
 Description describe();
 
+/// cuDNN, which the user may have.
+struct CudnnDescription {
+  std::string path;         // where it was looked for
+  std::string version;      // empty where there is none to use
+  std::string unavailable;  // why, where there is none
+};
+
+/// Loads the library. Never throws.
+CudnnDescription describeCudnn();
+
 /// Throws Error("DEVICE_UNAVAILABLE") with the reason.
 Device describeDevice(int index, bool tf32);
 

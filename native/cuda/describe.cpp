@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "cuda/backend.h"
 #include "cuda/check.h"
+#include "cuda/cudnn/library.h"
 
 namespace ocrnet::cuda {
 
@@ -73,6 +74,11 @@ Description describe() {
     description.unavailable = error.what();
   }
   return description;
+}
+
+CudnnDescription describeCudnn() {
+  const cudnn::Found& found = cudnn::findLibrary();
+  return {found.path, found.library ? found.library->version : "", found.reason};
 }
 
 Device describeDevice(int index, bool tf32) {

@@ -1,8 +1,10 @@
 # Sets cpp_sources and kernel_sources to what the backend is compiled from, by nvcc or for the emulation.
 file(GLOB cpp_sources CONFIGURE_DEPENDS
-  ${CMAKE_CURRENT_LIST_DIR}/*.cpp ${CMAKE_CURRENT_LIST_DIR}/ops/*.cpp ${CMAKE_CURRENT_LIST_DIR}/conv/*.cpp)
+  ${CMAKE_CURRENT_LIST_DIR}/*.cpp ${CMAKE_CURRENT_LIST_DIR}/ops/*.cpp ${CMAKE_CURRENT_LIST_DIR}/conv/*.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/cudnn/*.cpp)
 list(FILTER cpp_sources EXCLUDE REGEX "/absent\\.cpp$")
-file(GLOB kernel_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/conv/*.cu ${CMAKE_CURRENT_LIST_DIR}/ops/*.cu)
+file(GLOB kernel_sources CONFIGURE_DEPENDS
+  ${CMAKE_CURRENT_LIST_DIR}/conv/*.cu ${CMAKE_CURRENT_LIST_DIR}/cudnn/*.cu ${CMAKE_CURRENT_LIST_DIR}/ops/*.cu)
 # These take as long as all others of a file.
 set(long_sources ${kernel_sources})
 list(FILTER long_sources INCLUDE REGEX "/weighted-sums")

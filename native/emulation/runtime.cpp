@@ -12,6 +12,7 @@
 
 #include "emulation/launch.h"
 #include "emulation/memory.h"
+#include "emulation/streams.h"
 
 using Work = std::function<void()>;
 
@@ -62,6 +63,8 @@ void runGrid(const Launch& launch) {
 
 cudaError_t status() { return faulty ? cudaErrorLaunchFailure : cudaSuccess; }
 
+}  // namespace
+
 cudaError_t enqueue(cudaStream_t stream, Work work) {
   if (faulty) return status();
   if (stream && stream->capturing) {
@@ -71,8 +74,6 @@ cudaError_t enqueue(cudaStream_t stream, Work work) {
   }
   return status();
 }
-
-}  // namespace
 
 void launchGrid(Launch launch, cudaStream_t stream) {
   catchForbiddenAccess();

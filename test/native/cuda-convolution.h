@@ -2,6 +2,7 @@
 
 // Convolutions on the GPU by each of their algorithms in turn, not by the one that would be chosen.
 
+#include <exception>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,7 +21,7 @@ struct ForcedAlgorithm {
 inline ForcedAlgorithm forced;
 
 /// The algorithm supports no such problem.
-struct Unsupported {};
+struct Unsupported : std::exception {};
 
 /// `op` with its choice taken away: `table` are its algorithms.
 template <const auto& table, auto describe, const cuda::Op& op>
