@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "core/error.h"
 #ifdef OCRNET_EMULATION
@@ -46,6 +47,28 @@ class Opened {
  private:
   void* handle_;
 };
+
+/// cuDNN opens cuBLAS when a plan first asks for it, and ends the process where there is none. It finds it
+/// where the system's loader does, and beside itself as Python's packages lie.
+[[maybe_unused]] void requireBlas(const Opened& opened, std::size_t (*inLibrary)()) {
+  std::size_t (*getCudartVersion)() = nullptr;
+  opened.find(getCudartVersion, "cudnnGetCudartVersion");
+  const std::string major = std::to_string(getCudartVersion() / 1000);  // 13000 is 13.0
+  const std::string name = "libcublasLt.so." + major;
+  std::vector<std::string> places{name};
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<void*>(inLibrary), &info)) {
+    const std::string path = info.dli_fname, folder = path.substr(0, path.rfind('/') + 1);
+    for (const std::string& beside :
+         {std::string(), std::string("../../cublas/lib/"), "../../cu" + major + "/lib/"}) {
+      places.push_back(folder + beside + name);
+    }
+  }
+  for (const std::string& place : places) {
+    if (dlopen(place.c_str(), RTLD_LAZY | RTLD_LOCAL)) return;
+  }
+  throw Error("UNSUPPORTED", "it wants cuBLAS, whose " + name + " is not found");
+}
 
 struct Version {
   std::size_t major, minor, patch;
@@ -92,6 +115,9 @@ std::unique_ptr<const Library> openLibrary(const std::string& path) {
   opened.find(f.backendGetAttribute, "cudnnBackendGetAttribute");
   opened.find(f.backendFinalize, "cudnnBackendFinalize");
   opened.find(f.backendExecute, "cudnnBackendExecute");
+#ifndef OCRNET_EMULATION
+  requireBlas(opened, f.getVersion);
+#endif
   opened.keep();
   return std::make_unique<const Library>(Library{f, version.text()});
 }
