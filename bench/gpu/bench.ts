@@ -1,8 +1,10 @@
 import type { GpuCase } from './case.js';
 import { suiteCases } from './cases.js';
 import type { StepTime } from './contender.js';
+import { isWanted } from './only.js';
 import { Report } from './report.js';
-import type { SuiteSizes } from './sizes.js';
+import type { SizedNetwork, SuiteSizes } from './sizes.js';
+import { measureThroughput, type Throughput, throughputName } from './throughput.js';
 import { type Timing, timeInTurn } from './timing.js';
 
 interface BenchResult extends Partial<Timing> {
@@ -15,6 +17,7 @@ interface BenchResult extends Partial<Timing> {
   readonly terabytes?: number;
   /** By operation and algorithm, of one run step by step, the longest first. */
   readonly profile?: readonly ProfileRow[];
+  readonly throughput?: Throughput;
   readonly failure?: string;
 }
 
@@ -34,6 +37,11 @@ export async function benchAlone(out: string, sizes: SuiteSizes): Promise<boolea
     const result = await measure(one, sizes);
     await report.add(result);
     console.log(line(result));
+  }
+  for (const network of sizes.networks.filter((one) => isWanted(throughputName(one)))) {
+    const result = await measureNetworkThroughput(network, sizes);
+    await report.add(result);
+    console.log(throughputLine(result));
   }
   await report.finish();
   return report.entries.every(({ failure }) => failure === undefined);
@@ -65,6 +73,15 @@ async function measure(
   }
 }
 
+async function measureNetworkThroughput(network: SizedNetwork, sizes: SuiteSizes): Promise<BenchResult> {
+  const about = { name: throughputName(network), precision: 'bfloat16' } as const;
+  try {
+    return { ...about, throughput: await measureThroughput(network, about.precision, sizes) };
+  } catch (error) {
+    return { ...about, failure: (error as Error).message };
+  }
+}
+
 function summarised(steps: readonly StepTime[]): ProfileRow[] {
   const groups = new Map<string, StepTime[]>();
   for (const step of steps) {
@@ -85,4 +102,11 @@ function line({ name, precision, medianMs, teraflops, terabytes, failure }: Benc
   if (medianMs === undefined) return `${what}: FAILED, ${failure}`;
   const rates = [`${teraflops?.toFixed(1)} TFLOP/s`, ...(terabytes ? [`${terabytes.toFixed(2)} TB/s`] : [])];
   return `${what}: ${medianMs.toFixed(3)} ms, ${rates.join(', ')}`;
+}
+
+function throughputLine({ name, precision, throughput, failure }: BenchResult): string {
+  const what = `${name}, ${precision}`;
+  if (!throughput) return `${what}: FAILED, ${failure}`;
+  const { awaited, overlapping } = throughput;
+  return `${what}: ${awaited.toFixed(1)} runs/s one by one, ${overlapping.toFixed(1)} runs/s with two in flight`;
 }

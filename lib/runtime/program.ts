@@ -56,7 +56,9 @@ export class Program {
   }
 
   /**
-   * Runs the plan once. In a group it waits for the other members' runs. The inputs are copied: they may change, or move to another thread, as soon as this returns.
+   * Runs the plan once. In a group it waits for the other members' runs. The inputs are copied: they may change, or move to
+   * another thread, as soon as this returns. On a GPU the next run, of this program or another, is best started before this one
+   * is awaited: its inputs and outputs are then copied while the other computes.
    *
    * @throws OcrnetError INVALID_ARGUMENT, ABORTED, DISPOSED, EXECUTION_FAILED
    */

@@ -1,5 +1,8 @@
 #include "bindings/device-thread.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "bindings/errors.h"
 #include "core/error.h"
 
@@ -8,7 +11,7 @@ namespace ocrnet::bindings {
 struct DeviceThread::Task {
   std::shared_ptr<DeviceThread> device;
   Napi::Promise::Deferred deferred;
-  Work work;
+  Start start;
   Result result;
   std::vector<Napi::ObjectReference> kept;
   std::exception_ptr error;
@@ -28,6 +31,7 @@ DeviceThread::DeviceThread(Napi::Env env, std::unique_ptr<Backend> backend)
     : env_(env),
       backend_(std::move(backend)),
       channel_(openChannel(env)),
+      finishing_([this] { backend_->startThread(); }),
       queue_([this] { backend_->startThread(); }) {
   // Hooks run last to first: this one before the channel's own, so that the thread is gone when the channel
   // closes.
@@ -39,28 +43,58 @@ DeviceThread::~DeviceThread() { finish(); }
 Napi::Promise DeviceThread::submit(Napi::Env env, Work work, Result result,
                                    std::vector<Napi::ObjectReference> kept) {
   if (closing_) throw Error("DISPOSED", "The device was disposed");
-  return enqueue(env, std::move(work), std::move(result), std::move(kept));
+  return enqueue(
+      env,
+      [work = std::move(work)] {
+        work();
+        return nullptr;
+      },
+      0, std::move(result), std::move(kept));
 }
 
-Napi::Promise DeviceThread::enqueue(Napi::Env env, Work work, Result result,
+Napi::Promise DeviceThread::submitRun(Napi::Env env, Start start, Result result,
+                                      std::vector<Napi::ObjectReference> kept) {
+  if (closing_) throw Error("DISPOSED", "The device was disposed");
+  return enqueue(env, std::move(start), kRunsInFlight - 1, std::move(result), std::move(kept));
+}
+
+Napi::Promise DeviceThread::enqueue(Napi::Env env, Start start, std::size_t mostInFlight, Result result,
                                     std::vector<Napi::ObjectReference> kept) {
   auto* task = new Task{shared_from_this(), Napi::Promise::Deferred::New(env),
-                        std::move(work),    std::move(result),
+                        std::move(start),   std::move(result),
                         std::move(kept),    nullptr};
   const Napi::Promise promise = task->deferred.Promise();
   if (pending_++ == 0) channel_.Ref(env);
-  queue_.post([this, task] {
+  queue_.post([this, task, mostInFlight] {
+    finishing_.await(mostInFlight);
+    Work rest;
     try {
-      task->work();
+      rest = task->start();
     } catch (...) {
       task->error = std::current_exception();
     }
-    task->work = nullptr;  // what it holds is freed on this thread
-    // Fails only while the environment ends; then nobody may touch the task's references any more, so it
-    // stays.
-    channel_.NonBlockingCall(task);
+    task->start = nullptr;  // what it holds is freed on this thread
+    if (!rest) return settleSoon(task);
+    finishing_.post([this, task, rest = std::move(rest)]() mutable {
+      try {
+        rest();
+      } catch (...) {
+        task->error = std::current_exception();
+      }
+      rest = nullptr;
+      settleSoon(task);
+    });
   });
   return promise;
+}
+
+/// Fails only while the environment ends; then nobody may touch the task's references any more, so it stays.
+void DeviceThread::settleSoon(Task* task) { channel_.NonBlockingCall(task); }
+
+double DeviceThread::elapsedMs(std::chrono::steady_clock::time_point start) {
+  const auto end = std::chrono::steady_clock::now();
+  const auto begin = std::max(start, std::exchange(lastEnd_, end));
+  return std::chrono::duration<double, std::milli>(end - begin).count();
 }
 
 void DeviceThread::settle(Napi::Env env, Napi::Function, std::nullptr_t*, Task* task) {
@@ -85,7 +119,10 @@ std::weak_ptr<Executable> DeviceThread::load(ValidPlan plan, std::shared_ptr<Wei
 
 void DeviceThread::unload(std::weak_ptr<Executable> executable) {
   // Refused once closed, when everything is freed anyway.
-  queue_.post([this, executable] { executables_.erase(executable.lock()); });
+  queue_.post([this, executable] {
+    finishing_.await(0);
+    executables_.erase(executable.lock());
+  });
 }
 
 Napi::Promise DeviceThread::close(Napi::Env env) {
@@ -97,7 +134,12 @@ Napi::Promise DeviceThread::close(Napi::Env env) {
   closing_ = true;
   queue_.stopping()->store(true, std::memory_order_relaxed);
   return enqueue(
-      env, [this] { executables_.clear(); },
+      env,
+      [this] {
+        executables_.clear();
+        return nullptr;
+      },
+      0,
       [this](Napi::Env settled) {
         if (pending_ == 0) finish();
         return settled.Undefined();
@@ -109,6 +151,7 @@ void DeviceThread::finish() {
   if (finished_) return;
   finished_ = closing_ = true;
   queue_.close();
+  finishing_.close();
   executables_.clear();
   channel_.Release();
   napi_remove_env_cleanup_hook(env_, onEnvironmentExit, this);
@@ -118,6 +161,7 @@ void DeviceThread::onEnvironmentExit(void* self) {
   auto& device = *static_cast<DeviceThread*>(self);
   device.finished_ = device.closing_ = true;
   device.queue_.close();
+  device.finishing_.close();
   device.executables_.clear();
 }
 

@@ -12,8 +12,11 @@ namespace {
 
 using Ports = std::vector<ProgramSignature::Port>;
 
-/// A run's memory and measurements, shared by the two threads.
+/// A run's memory and measurements, shared by the threads.
 struct RunState {
+  explicit RunState(Cancellation stops) : cancellation(std::move(stops)) {}
+
+  Cancellation cancellation;
   std::vector<std::byte*> inputs, outputs;
   std::vector<double> stepMs, repeatMs;  // empty unless wanted
   double elapsedMs = 0;
@@ -84,41 +87,49 @@ NativeProgram::~NativeProgram() { unload(); }
 
 Napi::Value NativeProgram::run(const Napi::CallbackInfo& info) {
   if (disposed_) throw Error("DISPOSED", "The program was disposed");
-  const auto state = std::make_shared<RunState>();
+  const Napi::Object options =
+      info[2].IsObject() ? info[2].As<Napi::Object>() : Napi::Object::New(info.Env());
+  const Napi::Value token = options.Get("token"), repeats = options.Get("repeats");
+  StopFlag stop;
+  if (!token.IsUndefined()) stop = NativeAbortToken::unwrap(token).flag();
+  const auto state = std::make_shared<RunState>(program_.device->cancellation(std::move(stop)));
   std::vector<Napi::ObjectReference> kept;
   state->inputs = collectArrays(info[0], program_.signature.inputs, "input", kept);
   state->outputs = collectArrays(info[1], program_.signature.outputs, "output", kept);
-  StopFlag stop;
-  if (info[2].IsObject()) {
-    const auto options = info[2].As<Napi::Object>();
-    if (const Napi::Value token = options.Get("token"); !token.IsUndefined()) {
-      stop = NativeAbortToken::unwrap(token).flag();
-    }
-    if (options.Get("profile").ToBoolean()) state->stepMs.resize(program_.signature.steps);
-    if (const Napi::Value repeats = options.Get("repeats"); !repeats.IsUndefined()) {
-      state->repeatMs.resize(repeatsArgument(repeats));
-    }
-  }
-  const Cancellation cancellation = program_.device->cancellation(std::move(stop));
-  const auto run = [state, cancellation, executable = program_.executable] {
-    cancellation.check();
-    const auto loaded = executable.lock();
-    if (!loaded) throw Error("DISPOSED", "The program was disposed");
-    const auto start = std::chrono::steady_clock::now();
-    loaded->run({state->inputs, state->outputs, cancellation, state->stepMs, state->repeatMs});
-    state->elapsedMs =
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-  };
-  const auto work = [run, group = program_.group] {
+  if (options.Get("profile").ToBoolean()) state->stepMs.resize(program_.signature.steps);
+  if (!repeats.IsUndefined()) state->repeatMs.resize(repeatsArgument(repeats));
+
+  // A run that fails breaks the group: the others need not wait for this one.
+  const auto inGroup = [group = program_.group](const auto& act) {
     try {
-      run();
+      return act();
     } catch (...) {
-      if (group) group->breakUp();  // the others need not wait for this one
+      if (group) group->breakUp();
       throw;
     }
   };
-  return program_.device->submit(
-      info.Env(), work, [state](Napi::Env env) { return resultOf(env, *state); }, std::move(kept));
+  const auto run = [state, inGroup, device = program_.device.get(),
+                    executable = program_.executable]() -> DeviceThread::Work {
+    return inGroup([&]() -> DeviceThread::Work {
+      state->cancellation.check();
+      const auto loaded = executable.lock();
+      if (!loaded) throw Error("DISPOSED", "The program was disposed");
+      const auto start = std::chrono::steady_clock::now();
+      const std::shared_ptr<StartedRun> started =
+          loaded->start({state->inputs, state->outputs, state->cancellation, state->stepMs, state->repeatMs});
+      const auto end = [state, device, start] { state->elapsedMs = device->elapsedMs(start); };
+      if (!started) {
+        end();
+        return nullptr;
+      }
+      return [inGroup, started, end] {
+        inGroup([&] { started->finish(); });
+        end();
+      };
+    });
+  };
+  return program_.device->submitRun(
+      info.Env(), run, [state](Napi::Env env) { return resultOf(env, *state); }, std::move(kept));
 }
 
 Napi::Value NativeProgram::arenaBytes(const Napi::CallbackInfo& info) {

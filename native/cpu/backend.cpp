@@ -45,13 +45,14 @@ class CpuExecutable final : public Executable {
     for (const Weights::Buffer& values : held_) parameters_.push_back(values ? values->data() : nullptr);
   }
 
-  void run(const RunArguments& arguments) override {
-    if (arguments.repeatMs.empty()) return runOnce(arguments);
+  std::unique_ptr<StartedRun> start(const RunArguments& arguments) override {
+    if (arguments.repeatMs.empty()) runOnce(arguments);
     for (double& ms : arguments.repeatMs) {
       const auto start = std::chrono::steady_clock::now();
       runOnce(arguments);
       ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     }
+    return nullptr;
   }
 
  private:

@@ -10,7 +10,8 @@ namespace ocrnet::cpu {
 /// thread.
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(const Device& device) : device_(device), arena_(std::make_shared<HostMemory>()) {}
+  explicit CpuBackend(const Device& device)
+      : device_(device), arena_(std::make_shared<HostMemory>(), "its arena") {}
 
   const Device& device() const { return device_; }
   std::string name() const override { return "cpu"; }

@@ -16,10 +16,10 @@ class CudaBackend final : public Backend {
  public:
   explicit CudaBackend(const Device& device)
       : device_(device),
-        stream_(std::make_shared<Stream>(makeStream(device.index))),
         memory_(
             std::make_shared<CudaMemory>(device.index, std::make_shared<Stream>(makeStream(device.index)))),
-        arena_(memory_) {}
+        pipeline_(device.index, memory_),
+        arena_(memory_, "its arena") {}
 
   std::string name() const override { return "cuda"; }
   std::shared_ptr<DeviceMemory> memory() const override { return memory_; }
@@ -39,8 +39,8 @@ class CudaBackend final : public Backend {
   std::shared_ptr<Parameters> parametersOf(const std::shared_ptr<Weights>& weights);
 
   Device device_;
-  std::shared_ptr<Stream> stream_;
   std::shared_ptr<CudaMemory> memory_;
+  Pipeline pipeline_;
   Arena arena_;
   /// Of models that have a plan loaded.
   std::map<std::weak_ptr<Weights>, std::weak_ptr<Parameters>, std::owner_less<>> parameters_;
@@ -51,7 +51,7 @@ std::unique_ptr<Executable> CudaBackend::load(ValidPlan plan, std::shared_ptr<We
                                               std::unique_ptr<Membership> place) {
   if (place) throw Error("UNSUPPORTED", "GPUs do not train in groups: expected a plan without one");
   return std::make_unique<CudaExecutable>(std::move(plan), parametersOf(weights), std::move(state), device_,
-                                          stream_, memory_, arena_);
+                                          pipeline_, arena_);
 }
 
 std::shared_ptr<Parameters> CudaBackend::parametersOf(const std::shared_ptr<Weights>& weights) {

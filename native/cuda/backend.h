@@ -38,8 +38,8 @@ CudnnDescription describeCudnn();
 /// Throws Error("DEVICE_UNAVAILABLE") with the reason.
 Device describeDevice(int index, bool tf32);
 
-/// Throws Error("DEVICE_UNAVAILABLE") with the reason. The device runs steps in the order of one stream, a
-/// loaded plan as one graph.
+/// Throws Error("DEVICE_UNAVAILABLE") with the reason. The device computes in the order of one stream, a
+/// loaded plan as one graph, and copies inputs and outputs of other runs meanwhile.
 std::unique_ptr<Backend> openBackend(const Options& options);
 
 }  // namespace ocrnet::cuda

@@ -39,7 +39,7 @@ class Capture {
 /// Marks in a stream, and the times between them.
 class Marks {
  public:
-  explicit Marks(cudaStream_t stream) : stream_(stream) { set(); }
+  explicit Marks(cudaStream_t stream) : stream_(stream) {}
 
   void set() {
     cudaEvent_t event = nullptr;
@@ -47,9 +47,8 @@ class Marks {
     events_.emplace_back(event);
     check(cudaEventRecord(event, stream_));
   }
-  /// Waits; one time for each mark but the first.
+  /// When the stream has come to the last: one time for each mark but the first.
   void read(std::span<double> milliseconds) const {
-    check(cudaStreamSynchronize(stream_));
     for (std::size_t i = 0; i < milliseconds.size(); ++i) {
       float elapsedMs = 0;
       check(cudaEventElapsedTime(&elapsedMs, events_[i].get(), events_[i + 1].get()));
@@ -64,15 +63,91 @@ class Marks {
 
 }  // namespace
 
+/// In flight.
+class CudaExecutable::Run final : public StartedRun {
+ public:
+  Run(CudaExecutable& executable, const RunArguments& arguments)
+      : executable_(executable), arguments_(arguments), flight_(executable.pipeline_) {
+    begin();
+  }
+
+  void finish() override {
+    flight_.land();
+    marks_.read(arguments_.stepMs.empty() ? arguments_.repeatMs : arguments_.stepMs);
+    const auto& steps = executable_.steps_;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      atStep(executable_.plan_.plan().steps[i], [&] { steps[i]->verify(flight_.slot()); });
+    }
+    for (std::size_t i = 0; i < executable_.outputs_.size(); ++i) {
+      const auto [offset, bytes] = executable_.outputs_[i];
+      std::memcpy(arguments_.outputs[i], onHost_ + offset, bytes);
+    }
+  }
+
+ private:
+  void begin();
+  void compute(const Places& places, cudaGraphExec_t graph);
+
+  CudaExecutable& executable_;
+  const RunArguments arguments_;
+  std::byte* onHost_ = nullptr;  // its slot
+  Marks marks_{executable_.pipeline_.computeStream()};
+  Pipeline::Flight flight_;  // last: what it waits for uses the others
+};
+
+void CudaExecutable::Run::begin() {
+  const std::size_t slot = flight_.slot();
+  const Places places{executable_.arena_.data(), executable_.slots_.onDevice(slot)};
+  const bool stepwise = !arguments_.stepMs.empty();
+  const cudaGraphExec_t graph = stepwise ? nullptr : executable_.graphFor(places, slot);
+  onHost_ = executable_.slots_.onHost(slot);
+  for (std::size_t i = 0; i < executable_.inputs_.size(); ++i) {
+    const auto [offset, bytes] = executable_.inputs_[i];
+    std::memcpy(onHost_ + offset, arguments_.inputs[i], bytes);
+    flight_.upload(onHost_ + offset, places.slot + offset, bytes);
+  }
+  compute(places, graph);
+  for (const auto& [offset, bytes] : executable_.outputs_) {
+    flight_.download(places.slot + offset, onHost_ + offset, bytes);
+  }
+  flight_.end();
+}
+
+/// By the graph, once or as often as somebody wants the time of a run; or without, with the time of each
+/// step.
+void CudaExecutable::Run::compute(const Places& places, cudaGraphExec_t graph) {
+  const cudaStream_t stream = flight_.beginComputing();
+  arguments_.cancellation.check();
+  if (!graph) {
+    marks_.set();
+    executable_.enqueueSteps(places, flight_.slot(), [&] {
+      marks_.set();
+      arguments_.cancellation.check();
+    });
+  } else if (arguments_.repeatMs.empty()) {
+    check(cudaGraphLaunch(graph, stream));
+  } else {
+    marks_.set();
+    for (std::size_t i = 0; i < arguments_.repeatMs.size(); ++i) {
+      arguments_.cancellation.check();
+      check(cudaGraphLaunch(graph, stream));
+      marks_.set();
+    }
+  }
+  flight_.endComputing();
+}
+
 CudaExecutable::CudaExecutable(ValidPlan plan, std::shared_ptr<Parameters> parameters,
-                               std::shared_ptr<State> state, const Device& device,
-                               std::shared_ptr<Stream> stream, std::shared_ptr<CudaMemory> memory,
+                               std::shared_ptr<State> state, const Device& device, Pipeline& pipeline,
                                Arena& arena)
     : plan_(std::move(plan)),
       parameters_(std::move(parameters)),
       state_(std::move(state)),
-      stream_(std::move(stream)),
-      arena_(arena, plan_.plan().arenaBytes) {
+      pipeline_(pipeline),
+      arena_(arena, plan_.plan().arenaBytes),
+      inputs_(makePorts(plan_.plan().inputs)),
+      outputs_(makePorts(plan_.plan().outputs)),
+      slots_(pipeline, slotBytes_) {
   const Plan& checked = plan_.plan();
   blocks_ = findBlocks(checked, state_.get());
   for (const auto& [name, tensor] : checked.parameters) {
@@ -86,39 +161,12 @@ CudaExecutable::CudaExecutable(ValidPlan plan, std::shared_ptr<Parameters> param
   held_ = holdParameters<Parameters::Buffer>(
       checked, steps_, [&](const auto& name, const auto& shape) { return parameters_->values(name, shape); });
   for (const Parameters::Buffer& values : held_) values_.push_back(values.get());
-  inputs_ = makePorts(checked.inputs, *memory);
-  outputs_ = makePorts(checked.outputs, *memory);
 }
 
-void CudaExecutable::run(const RunArguments& arguments) {
+std::unique_ptr<StartedRun> CudaExecutable::start(const RunArguments& arguments) {
   arguments.cancellation.check();
   acceptInputs(arguments);
-  std::byte* const arena = arena_.data();
-  for (std::size_t i = 0; i < inputs_.list.size(); ++i) {
-    const auto [offset, bytes] = inputs_.list[i];
-    std::memcpy(inputs_.host.data() + offset, arguments.inputs[i], bytes);
-    check(cudaMemcpyAsync(inputs_.device.get() + offset, inputs_.host.data() + offset, bytes,
-                          cudaMemcpyHostToDevice, stream_->get()));
-  }
-  if (arguments.stepMs.empty()) {
-    if (!graph_ || capturedArena_ != arena) capture(arena);
-    arguments.cancellation.check();
-    runGraph(arguments);
-  } else {
-    runProfiled(arguments, arena);
-  }
-  for (const auto& [offset, bytes] : outputs_.list) {
-    check(cudaMemcpyAsync(outputs_.host.data() + offset, outputs_.device.get() + offset, bytes,
-                          cudaMemcpyDeviceToHost, stream_->get()));
-  }
-  check(cudaStreamSynchronize(stream_->get()));
-  for (std::size_t i = 0; i < steps_.size(); ++i) {
-    atStep(plan_.plan().steps[i], [&] { steps_[i]->verify(); });
-  }
-  for (std::size_t i = 0; i < outputs_.list.size(); ++i) {
-    const auto [offset, bytes] = outputs_.list[i];
-    std::memcpy(arguments.outputs[i], outputs_.host.data() + offset, bytes);
-  }
+  return std::make_unique<Run>(*this, arguments);
 }
 
 /// A step that finds out later has let others run that change state.
@@ -134,66 +182,51 @@ void CudaExecutable::acceptInputs(const RunArguments& arguments) const {
   }
 }
 
-void CudaExecutable::capture(std::byte* arena) {
-  Capture capture(stream_->get());
-  for (std::size_t i = 0; i < steps_.size(); ++i) enqueueStep(i, arena);
+cudaGraphExec_t CudaExecutable::graphFor(const Places& places, std::size_t slot) {
+  Captured& captured = graphs_[slot];
+  if (captured.graph && captured.places == places) return captured.graph.get();
+  Capture capture(pipeline_.computeStream());
+  enqueueSteps(places, slot, [] {});
   const Graph graph = capture.end();
   cudaGraphExec_t executable = nullptr;
   check(cudaGraphInstantiate(&executable, graph.get(), 0));
-  graph_ = GraphExecutable(executable);
-  capturedArena_ = arena;
+  captured = {GraphExecutable(executable), places};
+  return executable;
 }
 
-/// Once, or as often as somebody wants the time of a run.
-void CudaExecutable::runGraph(const RunArguments& arguments) {
-  if (arguments.repeatMs.empty()) {
-    check(cudaGraphLaunch(graph_.get(), stream_->get()));
-    return;
-  }
-  Marks marks(stream_->get());
-  for (std::size_t i = 0; i < arguments.repeatMs.size(); ++i) {
-    arguments.cancellation.check();
-    check(cudaGraphLaunch(graph_.get(), stream_->get()));
-    marks.set();
-  }
-  marks.read(arguments.repeatMs);
-}
-
-/// Without a graph, with the time between events around each step.
-void CudaExecutable::runProfiled(const RunArguments& arguments, std::byte* arena) {
-  Marks marks(stream_->get());
-  for (std::size_t i = 0; i < steps_.size(); ++i) {
-    arguments.cancellation.check();
-    enqueueStep(i, arena);
-    marks.set();
-  }
-  marks.read(arguments.stepMs);
-}
-
-void CudaExecutable::enqueueStep(std::size_t i, std::byte* arena) {
+template <class After>
+void CudaExecutable::enqueueSteps(const Places& places, std::size_t slot, const After& after) {
   const Plan& plan = plan_.plan();
-  const Step& step = plan.steps[i];
-  const PlanMemory memory{arena, blocks_, values_, inputs_.addresses, outputs_.addresses};
+  const std::vector<std::byte*> planInputs = addresses(inputs_, places.slot),
+                                planOutputs = addresses(outputs_, places.slot);
+  const PlanMemory memory{places.arena, blocks_, values_, planInputs, planOutputs};
   std::vector<std::byte*> inputs, outputs;
-  memory.locate(plan, step.inputs, inputs);
-  memory.locate(plan, step.outputs, outputs);
-  atStep(step, [&] { steps_[i]->enqueue({inputs, outputs, arena + step.scratchOffset}, stream_->get()); });
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const Step& step = plan.steps[i];
+    memory.locate(plan, step.inputs, inputs);
+    memory.locate(plan, step.outputs, outputs);
+    atStep(step, [&] {
+      steps_[i]->enqueue({inputs, outputs, places.arena + step.scratchOffset, slot},
+                         pipeline_.computeStream());
+    });
+    after();
+  }
 }
 
-CudaExecutable::Ports CudaExecutable::makePorts(const std::vector<Binding>& bindings,
-                                                CudaMemory& memory) const {
-  Ports ports;
-  std::size_t total = 0;
+std::vector<CudaExecutable::Port> CudaExecutable::makePorts(const std::vector<Binding>& bindings) {
+  std::vector<Port> ports;
   for (const auto& [name, tensor] : bindings) {
     const auto bytes = static_cast<std::size_t>(plan_.plan().tensors[tensor].spanBytes());
-    ports.list.push_back({total, bytes});
-    total += roundUp(bytes, kPortAlignment);
+    ports.push_back({slotBytes_, bytes});
+    slotBytes_ += roundUp(bytes, kPortAlignment);
   }
-  if (total == 0) return ports;
-  ports.device = allocateForPlan(memory, "inputs and outputs", total);
-  for (const Port& port : ports.list) ports.addresses.push_back(ports.device.get() + port.offset);
-  ports.host = PinnedMemory(total);
   return ports;
+}
+
+std::vector<std::byte*> CudaExecutable::addresses(const std::vector<Port>& ports, std::byte* slot) const {
+  std::vector<std::byte*> all;
+  for (const Port& port : ports) all.push_back(slot + port.offset);
+  return all;
 }
 
 }  // namespace ocrnet::cuda

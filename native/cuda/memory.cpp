@@ -11,6 +11,15 @@ namespace {
 
 std::atomic<std::uint64_t> resetCount = 0;
 
+/// Throws std::bad_alloc where there is no more.
+void requireMemory(cudaError_t error) {
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // no reason for what comes to fail
+    throw std::bad_alloc();
+  }
+  check(error);
+}
+
 }  // namespace
 
 std::uint64_t resets() { return resetCount; }
@@ -37,8 +46,13 @@ Stream makeStream(int device) {
 PinnedMemory::PinnedMemory(std::size_t bytes) {
   if (bytes == 0) return;
   void* memory = nullptr;
-  check(cudaMallocHost(&memory, bytes));
+  requireMemory(cudaMallocHost(&memory, bytes));
   memory_ = Owned<void*, cudaFreeHost>(memory);
+}
+
+std::shared_ptr<std::byte> PinnedHostMemory::allocateUninitialised(std::size_t bytes) {
+  const auto memory = std::make_shared<PinnedMemory>(bytes);
+  return {memory, memory->data()};
 }
 
 std::shared_ptr<std::byte> CudaMemory::allocate(std::size_t bytes) {
@@ -51,12 +65,7 @@ std::shared_ptr<std::byte> CudaMemory::allocate(std::size_t bytes) {
 std::shared_ptr<std::byte> CudaMemory::allocateUninitialised(std::size_t bytes) {
   check(cudaSetDevice(device_));  // on whichever thread this is
   void* memory = nullptr;
-  const cudaError_t error = cudaMallocAsync(&memory, bytes, stream_->get());
-  if (error == cudaErrorMemoryAllocation) {
-    cudaGetLastError();  // no reason for what comes to fail
-    throw std::bad_alloc();
-  }
-  check(error);
+  requireMemory(cudaMallocAsync(&memory, bytes, stream_->get()));
   check(cudaStreamSynchronize(stream_->get()));
   return {static_cast<std::byte*>(memory),
           [device = device_, stream = stream_, madeAfter = resets()](std::byte* data) {

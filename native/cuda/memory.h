@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/error.h"
 #include "runtime/device-memory.h"
 
 namespace ocrnet::cuda {
@@ -31,7 +32,13 @@ class Owned {
     if (handle_ && madeAfter_ == resets()) destroy(handle_);
   }
 
-  Handle get() const { return handle_; }
+  /// Throws Error where a reset has destroyed it.
+  Handle get() const {
+    if (handle_ && madeAfter_ != resets()) {
+      throw Error("EXECUTION_FAILED", "The GPU was reset after a fault: its devices are to be opened anew");
+    }
+    return handle_;
+  }
   explicit operator bool() const { return handle_ != nullptr; }
 
  private:
@@ -50,12 +57,18 @@ Stream makeStream(int device);
 class PinnedMemory {
  public:
   PinnedMemory() = default;
-  /// Throws Error("OUT_OF_MEMORY").
+  /// Throws std::bad_alloc.
   explicit PinnedMemory(std::size_t bytes);
   std::byte* data() const { return static_cast<std::byte*>(memory_.get()); }
 
  private:
   Owned<void*, cudaFreeHost> memory_;
+};
+
+/// Such memory for what plans share.
+class PinnedHostMemory final : public HostMemory {
+ public:
+  std::shared_ptr<std::byte> allocateUninitialised(std::size_t bytes) override;
 };
 
 /// The memory of one GPU. What is allocated can be used in any stream at once; it may be freed when no work

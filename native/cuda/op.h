@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cuda/device.h"
+#include "runtime/in-flight.h"
 #include "runtime/op-registry.h"
 #include "runtime/step-description.h"
 
@@ -21,6 +22,8 @@ struct StepMemory {
   std::span<std::byte* const> inputs;
   std::span<std::byte* const> outputs;
   std::byte* scratch;
+  /// Below kRunsInFlight: that of a run which is in flight at the same time is another.
+  std::size_t slot = 0;
 
   template <class T>
   const T* in(std::size_t i) const {
@@ -48,8 +51,9 @@ class PreparedStep {
   /// Of an input that the caller gives, in the processor's memory, before anything runs: throws
   /// Error("INVALID_DATA") where the step cannot take its values.
   virtual void accept(std::size_t /*input*/, const std::byte* /*values*/) const {}
-  /// When all that was enqueued has run: throws Error("INVALID_DATA") where it met data that it cannot take.
-  virtual void verify() const {}
+  /// When all that was enqueued for the slot has run: throws Error("INVALID_DATA") where it met data that it
+  /// cannot take. On any thread.
+  virtual void verify(std::size_t /*slot*/) const {}
   /// Whether `enqueue` reads this input's memory; where not, it may be given null.
   virtual bool reads(std::size_t /*input*/) const { return true; }
 };

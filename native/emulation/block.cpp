@@ -50,12 +50,12 @@ std::string describe(uint3 index) {
 
 Policy policy() {
   const std::uint64_t packed = packedPolicy;
-  return {static_cast<Asynchrony>(packed >> 32 & 0xff), static_cast<Order>(packed >> 40),
-          static_cast<std::uint32_t>(packed)};
+  return {static_cast<Asynchrony>(packed >> 32 & 0xff), static_cast<Order>(packed >> 40 & 0xff),
+          static_cast<std::uint32_t>(packed), (packed >> 48) != 0};
 }
 
 void setPolicy(const Policy& policy) {
-  packedPolicy = static_cast<std::uint64_t>(policy.order) << 40 |
+  packedPolicy = std::uint64_t{policy.forgetsWaits} << 48 | static_cast<std::uint64_t>(policy.order) << 40 |
                  static_cast<std::uint64_t>(policy.asynchrony) << 32 | policy.seed;
 }
 

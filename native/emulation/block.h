@@ -22,7 +22,8 @@
 
 namespace ocrnet::emulation {
 
-/// When asynchronous copies land: at once, when somebody waits for them, or somewhere between.
+/// When asynchronous copies land, and streams run: at once, when somebody waits for them, or somewhere
+/// between.
 enum class Asynchrony { earliest, latest, random };
 /// The order of a block's threads and of a grid's blocks.
 enum class Order { ascending, descending, random };
@@ -31,6 +32,7 @@ struct Policy {
   Asynchrony asynchrony = Asynchrony::latest;
   Order order = Order::ascending;
   std::uint32_t seed = 1;
+  bool forgetsWaits = false;  // a planted mistake: streams do not wait for events
 };
 
 /// Of all launches from now on.

@@ -11,7 +11,7 @@
 
 namespace ocrnet::emulation {
 
-/// Runs a grid, at once or, while the stream is captured, with its graph.
+/// Puts a grid into a stream. One that cannot be launched is a fault at once.
 void launchGrid(Launch launch, cudaStream_t stream);
 
 /// The name of a kernel from that of a function that has it as its template's argument.

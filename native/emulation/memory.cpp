@@ -7,11 +7,13 @@
 
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <mutex>
 
 #include "core/integers.h"
 #include "emulation/include/cuda_runtime.h"
+#include "emulation/streams.h"
 
 namespace ocrnet::emulation {
 
@@ -27,7 +29,7 @@ struct Region {
 };
 
 std::mutex mutex;
-std::map<void*, Region> regions;
+std::map<const void*, Region> regions;
 std::size_t bytesUsed = 0;
 
 }  // namespace
@@ -61,6 +63,16 @@ cudaError_t release(void* memory) {
   return cudaGetLastError();
 }
 
+bool isAllocated(const void* first, std::size_t bytes) {
+  const std::lock_guard lock(mutex);
+  const auto behind = regions.upper_bound(first);
+  if (behind == regions.begin()) return false;
+  const auto& [start, region] = *std::prev(behind);
+  const auto offset =
+      static_cast<std::size_t>(static_cast<const std::byte*>(first) - static_cast<const std::byte*>(start));
+  return offset <= region.bytes && bytes <= region.bytes - offset;
+}
+
 }  // namespace ocrnet::emulation
 
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
@@ -74,7 +86,11 @@ cudaError_t cudaMallocAsync(void** memory, std::size_t bytes, cudaStream_t) {
   return ocrnet::emulation::allocate(memory, bytes);
 }
 
-cudaError_t cudaFreeAsync(void* memory, cudaStream_t) { return ocrnet::emulation::release(memory); }
+/// As early as the stream's order allows: what other streams have to do with the memory comes too late.
+cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
+  ocrnet::emulation::complete(stream);
+  return ocrnet::emulation::release(memory);
+}
 
 cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
   return ocrnet::emulation::allocate(memory, bytes);

@@ -1,31 +1,14 @@
-// Streams, graphs, events, errors and launches of the emulated device.
+// Errors, launches and the description of the emulated device.
 
-#include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstring>
-#include <map>
-#include <memory>
 #include <mutex>
 #include <utility>
-#include <vector>
 
+#include "emulation/fault.h"
 #include "emulation/launch.h"
 #include "emulation/memory.h"
 #include "emulation/streams.h"
-
-using Work = std::function<void()>;
-
-struct EmulatedStream {
-  bool capturing = false;
-  std::vector<Work> captured;
-};
-struct EmulatedGraph {
-  std::vector<Work> work;
-};
-struct EmulatedEvent {
-  std::chrono::steady_clock::time_point time;
-};
 
 namespace ocrnet::emulation {
 
@@ -35,13 +18,6 @@ std::mutex faultMutex;
 std::string firstFault;  // since the last reset
 std::atomic<bool> faulty = false;
 std::atomic<std::uint64_t> threads = 0;
-
-void reportFault(const std::string& fault) {
-  const std::lock_guard lock(faultMutex);
-  if (faulty) return;
-  firstFault = fault;
-  faulty = true;
-}
 
 uint3 indexOf(std::uint64_t i, dim3 grid) {
   return {static_cast<unsigned>(i % grid.x), static_cast<unsigned>(i / grid.x % grid.y),
@@ -61,19 +37,16 @@ void runGrid(const Launch& launch) {
   threads += static_cast<std::uint64_t>(blocks) * launch.block.x * launch.block.y * launch.block.z;
 }
 
-cudaError_t status() { return faulty ? cudaErrorLaunchFailure : cudaSuccess; }
-
 }  // namespace
 
-cudaError_t enqueue(cudaStream_t stream, Work work) {
-  if (faulty) return status();
-  if (stream && stream->capturing) {
-    stream->captured.push_back(std::move(work));
-  } else {
-    work();
-  }
-  return status();
+void reportFault(const std::string& fault) {
+  const std::lock_guard lock(faultMutex);
+  if (faulty) return;
+  firstFault = fault;
+  faulty = true;
 }
+
+cudaError_t status() { return faulty ? cudaErrorLaunchFailure : cudaSuccess; }
 
 void launchGrid(Launch launch, cudaStream_t stream) {
   catchForbiddenAccess();
@@ -105,8 +78,6 @@ std::uint64_t threadsRun() { return threads; }
 
 }  // namespace ocrnet::emulation
 
-using ocrnet::emulation::enqueue;
-
 const char* cudaGetErrorName(cudaError_t error) {
   switch (error) {
     case cudaSuccess:
@@ -125,6 +96,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorNoDevice";
     case cudaErrorInsufficientDriver:
       return "cudaErrorInsufficientDriver";
+    case cudaErrorNotReady:
+      return "cudaErrorNotReady";
   }
   return "unknown error";
 }
@@ -162,124 +135,12 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   return cudaSuccess;
 }
 
-namespace {
-
-/// Objects of one kind that were made and not destroyed: a reset destroys them all.
-template <class Object>
-class Registry {
- public:
-  cudaError_t make(Object** handle, Object object) {
-    if (const cudaError_t error = ocrnet::emulation::status()) return error;
-    auto made = std::make_unique<Object>(std::move(object));
-    const std::lock_guard lock(mutex_);
-    *handle = made.get();
-    objects_.emplace(made.get(), std::move(made));
-    return cudaSuccess;
-  }
-  cudaError_t destroy(Object* object) {
-    {
-      const std::lock_guard lock(mutex_);
-      objects_.erase(object);
-    }
-    return ocrnet::emulation::status();
-  }
-  void clear() {
-    const std::lock_guard lock(mutex_);
-    objects_.clear();
-  }
-
- private:
-  std::mutex mutex_;
-  std::map<Object*, std::unique_ptr<Object>> objects_;
-};
-
-Registry<EmulatedStream> streams;
-Registry<EmulatedGraph> graphs;
-Registry<EmulatedEvent> events;
-
-}  // namespace
-
 cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
 
 cudaError_t cudaDeviceReset() {
-  streams.clear();
-  graphs.clear();
-  events.clear();
+  ocrnet::emulation::destroyStreams();
   const std::lock_guard lock(ocrnet::emulation::faultMutex);
   ocrnet::emulation::faulty = false;
   ocrnet::emulation::firstFault.clear();
   return cudaSuccess;
-}
-
-cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
-                            cudaStream_t stream) {
-  return enqueue(stream, [=] { std::memcpy(to, from, bytes); });
-}
-
-cudaError_t cudaMemcpy2DAsync(void* to, std::size_t toPitch, const void* from, std::size_t fromPitch,
-                              std::size_t rowBytes, std::size_t rows, cudaMemcpyKind, cudaStream_t stream) {
-  if (rowBytes > toPitch || rowBytes > fromPitch) return cudaErrorInvalidValue;
-  return enqueue(stream, [=] {
-    for (std::size_t row = 0; row < rows; ++row) {
-      std::memcpy(static_cast<std::byte*>(to) + row * toPitch,
-                  static_cast<const std::byte*>(from) + row * fromPitch, rowBytes);
-    }
-  });
-}
-
-cudaError_t cudaMemsetAsync(void* memory, int byte, std::size_t bytes, cudaStream_t stream) {
-  return enqueue(stream, [=] { std::memset(memory, byte, bytes); });
-}
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return streams.make(stream, {}); }
-
-cudaError_t cudaStreamDestroy(cudaStream_t stream) { return streams.destroy(stream); }
-
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  if (stream && stream->capturing) return cudaErrorStreamCaptureUnsupported;
-  return ocrnet::emulation::status();
-}
-
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
-  if (stream->capturing) return cudaErrorStreamCaptureUnsupported;
-  stream->capturing = true;
-  return ocrnet::emulation::status();
-}
-
-cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  if (!stream->capturing) return cudaErrorStreamCaptureUnsupported;
-  stream->capturing = false;
-  return graphs.make(graph, {std::exchange(stream->captured, {})});
-}
-
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
-  return graphs.make(executable, *graph);
-}
-
-cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
-  if (stream && stream->capturing) return cudaErrorStreamCaptureUnsupported;
-  for (const Work& work : executable->work) {
-    if (const cudaError_t error = ocrnet::emulation::status()) return error;
-    work();
-  }
-  return ocrnet::emulation::status();
-}
-
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return graphs.destroy(graph); }
-
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) { return cudaGraphDestroy(executable); }
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return events.make(event, {}); }
-
-cudaError_t cudaEventDestroy(cudaEvent_t event) { return events.destroy(event); }
-
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  return enqueue(stream, [=] { event->time = std::chrono::steady_clock::now(); });
-}
-
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return ocrnet::emulation::status(); }
-
-cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
-  *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
-  return ocrnet::emulation::status();
 }

@@ -27,7 +27,7 @@ void Arena::allocate(std::size_t bytes) {
   bytes_ = 0;
   buffer_.reset();  // before the larger one, so that both never exist at once
   if (bytes == 0) return;
-  buffer_ = allocateForPlan(*memory_, "an arena", bytes);
+  buffer_ = allocateForPlan(*memory_, what_, bytes);
   bytes_ = bytes;
 }
 

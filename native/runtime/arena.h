@@ -9,11 +9,12 @@
 
 namespace ocrnet {
 
-/// The memory of a device's runs, which follow one another: one buffer, as large as the largest plan that is
-/// loaded, gone with the last. Used on the device's thread alone.
+/// Memory that the plans of a device share for their runs: one buffer, as large as the most that one of the
+/// loaded plans needs, gone with the last of them. Used on the device's thread alone.
 class Arena {
  public:
-  explicit Arena(std::shared_ptr<DeviceMemory> memory) : memory_(std::move(memory)) {}
+  /// `what` stands in errors: "its arena".
+  Arena(std::shared_ptr<DeviceMemory> memory, const char* what) : memory_(std::move(memory)), what_(what) {}
 
   /// One plan's need; the arena shrinks when it is destroyed. Must not outlive the arena.
   class Reservation {
@@ -26,6 +27,8 @@ class Arena {
     /// 64-byte aligned, at least as many bytes as reserved, valid until the next reservation or its end. What
     /// an earlier run left there may be lost. Throws Error("OUT_OF_MEMORY").
     std::byte* data() const { return arena_.data(); }
+    /// Of all that lies there, the same for all plans.
+    std::size_t bytes() const { return arena_.bytes(); }
 
    private:
     Arena& arena_;
@@ -42,6 +45,7 @@ class Arena {
 
   std::multiset<std::size_t> needs_;
   std::shared_ptr<DeviceMemory> memory_;
+  const char* what_;
   std::shared_ptr<std::byte> buffer_;
   std::atomic<std::size_t> bytes_ = 0;  // the buffer's; other threads read it, too
 };

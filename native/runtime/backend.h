@@ -9,6 +9,7 @@
 #include "runtime/cancellation.h"
 #include "runtime/device-memory.h"
 #include "runtime/group.h"
+#include "runtime/in-flight.h"
 #include "runtime/state.h"
 #include "runtime/weights.h"
 
@@ -34,12 +35,27 @@ struct RunArguments {
   std::span<double> repeatMs = {};
 };
 
+/// A run that the device has begun. Must not outlive its executable.
+class StartedRun {
+ public:
+  virtual ~StartedRun() = default;
+  /// Waits for the run's end and fills the outputs. Throws Error as Executable::start.
+  virtual void finish() = 0;
+};
+
 /// A loaded plan with its weights. All members run on the device's thread.
 class Executable {
  public:
   virtual ~Executable() = default;
+  /// Begins a run; null where it is over when this returns. At most kRunsInFlight of a device's runs are
+  /// started and not gone; they compute, and are to be finished, in the order of their starts. `finish` may
+  /// be called on another thread. What the arguments point to lives until then.
+  ///
   /// Throws Error: ABORTED, or EXECUTION_FAILED with the step's path. The outputs are then unspecified.
-  virtual void run(const RunArguments& arguments) = 0;
+  virtual std::unique_ptr<StartedRun> start(const RunArguments& arguments) = 0;
+  void run(const RunArguments& arguments) {
+    if (const auto started = start(arguments)) started->finish();
+  }
 };
 
 /// One opened device.
@@ -54,7 +70,7 @@ class Backend {
   /// All that could be chosen for each step, the first being what others are compared with: of most steps
   /// one.
   virtual std::vector<std::vector<StepChoice>> candidates(const TypedPlan& plan) const = 0;
-  /// Called once, on the device's thread, before anything else runs there.
+  /// Called on the device's thread, and on that where its runs are finished, before anything else runs there.
   virtual void startThread() = 0;
   /// On the device's thread; the result must not outlive the backend. `state`, made of
   /// this backend's memory, and `place` may be null for plans without state and without steps that meet other

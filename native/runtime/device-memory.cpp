@@ -16,9 +16,9 @@ std::shared_ptr<std::byte> allocateForPlan(DeviceMemory& memory, const char* wha
   try {
     return memory.allocateUninitialised(bytes);
   } catch (const std::bad_alloc&) {
-    throw Error("OUT_OF_MEMORY", "The plan needs " + std::string(what) + " of " + std::to_string(bytes) +
-                                     " bytes, which the device does not give: " +
-                                     std::to_string(memory.freeBytes()) + " are free");
+    throw Error("OUT_OF_MEMORY",
+                "The plan needs " + std::to_string(bytes) + " bytes for " + what +
+                    ", which the device does not give: " + std::to_string(memory.freeBytes()) + " are free");
   }
 }
 

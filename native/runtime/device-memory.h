@@ -26,7 +26,7 @@ class DeviceMemory {
 std::shared_ptr<std::byte> allocateForPlan(DeviceMemory& memory, const char* what, std::size_t bytes);
 
 /// Memory of the processor itself.
-class HostMemory final : public DeviceMemory {
+class HostMemory : public DeviceMemory {
  public:
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override;
   std::shared_ptr<std::byte> allocateUninitialised(std::size_t bytes) override;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -24,6 +25,9 @@ class JobQueue {
   /// False once the queue is closed: the job is then not taken.
   bool post(Job job);
 
+  /// Waits until at most so many of the jobs that were posted are not done. Not for the queue's own jobs.
+  void await(std::size_t most);
+
   /// Set by `close`; jobs look at it and end early.
   const StopFlag& stopping() const { return stopping_; }
 
@@ -38,6 +42,7 @@ class JobQueue {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;
+  std::size_t unfinished_ = 0;
   bool closed_ = false;
   std::thread thread_;  // last: it uses all the others
 };

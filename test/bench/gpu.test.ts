@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Contender } from '../../bench/gpu/contender.js';
+import { throughputOf } from '../../bench/gpu/throughput.js';
 import { timeInTurn } from '../../bench/gpu/timing.js';
 import { compileSuite, neededPackages } from '../../scripts/gpu/pack.mjs';
 
@@ -34,5 +35,18 @@ describe('the GPU suite', () => {
     expect(turns).to.deep.equal(['a3', 'b3', 'a10', 'b5', 'a10', 'b5']);
     expect(a).to.deep.equal({ medianMs: 1, bestMs: 1, runs: 16 });
     expect(b).to.deep.equal({ medianMs: 2, bestMs: 2, runs: 8 });
+  });
+
+  it('counts runs a second, one by one and with two in flight', async () => {
+    const atOnce: number[] = [];
+    let running = 0;
+    const { awaited, overlapping } = await throughputOf(async () => {
+      atOnce.push(++running);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      running--;
+    }, 100);
+    expect(Math.max(...atOnce)).to.equal(2);
+    expect(awaited).to.be.within(10, 200);
+    expect(overlapping / awaited).to.be.above(1.2);
   });
 });

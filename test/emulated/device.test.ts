@@ -89,7 +89,7 @@ describe('CUDA devices, emulated', () => {
     await expectOcrnetError(
       () => device.load(twice([1, 65536, 65536, 64]), device.createWeights()),
       'OUT_OF_MEMORY',
-      /needs inputs and outputs of 1099511627776 bytes, which the device does not give: \d+ are free/,
+      /needs 4398046511104 bytes for the inputs and outputs of two runs, which the device does not give: \d+ are free/,
     );
     const small = await device.load(twice([1, 2, 2, 1]), device.createWeights());
     const { outputs } = await small.run({ x: Float32Array.of(-1, 0, 1, 2) });

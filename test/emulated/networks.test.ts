@@ -103,11 +103,12 @@ describe('OCR on a CUDA device, emulated', () => {
   it('is disposed of during runs, and then refuses work', async () => {
     const device = await openDevice({ device: 'cuda' });
     const program = await load(device, 'float32');
-    const runs = Promise.allSettled([program.run({ image }), program.run({ image })]);
+    const runs = Promise.allSettled(Array.from({ length: 4 }, () => program.run({ image })));
     await device.dispose();
     const codes = (await runs).map((result) => (result.status === 'rejected' ? result.reason.code : 'done'));
-    expect(codes[0]).to.be.oneOf(['done', 'ABORTED']);
-    expect(codes[1]).to.equal('ABORTED');
+    // Two may have been in flight.
+    for (const code of codes.slice(0, 2)) expect(code).to.be.oneOf(['done', 'ABORTED']);
+    expect(codes.slice(2)).to.deep.equal(['ABORTED', 'ABORTED']);
     expect(device.arenaBytes).to.equal(0);
     await expectOcrnetError(() => program.run({ image }), 'DISPOSED');
   });

@@ -377,6 +377,7 @@ void testFaultsStayUntilReset() {
   const Bench& bench = *faulty;
   try {
     launch<endsEarly>({dim3(kBlocks), kThreads}, bench.stream(), bench.in, bench.out);
+    check(cudaStreamSynchronize(bench.stream()));
   } catch (const Error&) {
   }
   void* memory = nullptr;
@@ -429,6 +430,102 @@ void testGraphsReplay() {
   }
 }
 
+// Streams
+
+/// What is put into `later` from now on waits for what is in `earlier`.
+void order(cudaStream_t earlier, cudaStream_t later) {
+  cudaEvent_t made = nullptr;
+  check(cudaEventCreateWithFlags(&made, cudaEventDisableTiming));
+  const Event event(made);
+  check(cudaEventRecord(made, earlier));
+  check(cudaStreamWaitEvent(later, made, 0));
+}
+
+/// Which streams wait for which.
+struct Waits {
+  bool kernelForUpload = true, downloadForKernel = true, uploadForReader = true, kernelForDownload = true;
+};
+
+/// Numbers go up, through a kernel and back, each in a stream of its own, several times through the same
+/// memory; whether they all come out right.
+bool comesOutRight(const Policy& policy, const Waits& waits) {
+  emulation::setPolicy(policy);
+  const Bench bench;
+  const Stream up = makeStream(0), down = makeStream(0);
+  constexpr int kRounds = 4;
+  const PinnedMemory given(kInts * sizeof(int)), taken(kRounds * kInts * sizeof(int));
+  int* const numbers = reinterpret_cast<int*>(given.data());
+  int* const results = reinterpret_cast<int*>(taken.data());
+  for (int round = 0; round < kRounds; ++round) {
+    check(cudaStreamSynchronize(up.get()));
+    std::iota(numbers, numbers + kInts, round * 1000);
+    if (waits.uploadForReader) order(bench.stream(), up.get());
+    check(cudaMemcpyAsync(bench.in, numbers, kInts * sizeof(int), cudaMemcpyHostToDevice, up.get()));
+    if (waits.kernelForUpload) order(up.get(), bench.stream());
+    if (waits.kernelForDownload) order(down.get(), bench.stream());
+    launch<rightNeighbour>({dim3(kBlocks), kThreads, sizeof(Row)}, bench.stream(), bench.in, bench.out);
+    if (waits.downloadForKernel) order(bench.stream(), down.get());
+    check(cudaMemcpyAsync(results + round * kInts, bench.out, kInts * sizeof(int), cudaMemcpyDeviceToHost,
+                          down.get()));
+  }
+  for (const cudaStream_t stream : {up.get(), bench.stream(), down.get()}) {
+    check(cudaStreamSynchronize(stream));
+  }
+  for (int i = 0; i < kRounds * kInts; ++i) {
+    if (results[i] != i / kInts * 1000 + neighbour(i % kInts)) return false;
+  }
+  return true;
+}
+
+/// In how many policies of some seeds something comes out wrong.
+int countWrong(const Waits& waits) {
+  int count = 0;
+  for (Policy policy : allPolicies()) {
+    for (policy.seed = 1; policy.seed <= 5; ++policy.seed) count += !comesOutRight(policy, waits);
+  }
+  return count;
+}
+
+void testStreamsWait() {
+  require(countWrong({}) == 0, "streams that wait for each other get something wrong");
+  require(countWrong({.kernelForUpload = false}) > 0, "missed that a kernel does not wait for its input");
+  require(countWrong({.downloadForKernel = false}) > 0, "missed that a copy does not wait for its kernel");
+  require(countWrong({.uploadForReader = false}) > 0, "missed that a kernel's input is overwritten");
+  require(countWrong({.kernelForDownload = false}) > 0, "missed that a kernel's output is overwritten");
+  require(!comesOutRight({.forgetsWaits = true}, {}), "does not forget waits");
+}
+
+void testEventsAreReachedAlone() {
+  emulation::setPolicy({.asynchrony = Asynchrony::latest});
+  const Bench bench;
+  const PinnedMemory memory(2 * sizeof(int));
+  int* const numbers = reinterpret_cast<int*>(memory.data());
+  numbers[0] = numbers[1] = -1;
+  cudaEvent_t made = nullptr;
+  check(cudaEventCreateWithFlags(&made, 0));
+  const Event event(made);
+  check(cudaMemcpyAsync(numbers, bench.in + 5, sizeof(int), cudaMemcpyDeviceToHost, bench.stream()));
+  check(cudaEventRecord(made, bench.stream()));
+  check(cudaMemcpyAsync(numbers + 1, bench.in + 6, sizeof(int), cudaMemcpyDeviceToHost, bench.stream()));
+  require(numbers[0] == -1, "a copy is there before anybody waits");
+  float ms = 0;
+  require(cudaEventElapsedTime(&ms, made, made) == cudaErrorNotReady, "an event is reached too early");
+  check(cudaEventSynchronize(made));
+  require(numbers[0] == 5 && numbers[1] == -1, "waiting for an event runs something else");
+  check(cudaStreamSynchronize(bench.stream()));
+  require(numbers[1] == 6, "waiting for a stream does not run all of it");
+}
+
+void testCopiesFindTheirMemory() {
+  emulation::setPolicy({.asynchrony = Asynchrony::latest});
+  const Bench bench;
+  std::optional<PinnedMemory> pinned(std::in_place, sizeof(int));
+  check(cudaMemcpyAsync(bench.out, pinned->data(), sizeof(int), cudaMemcpyHostToDevice, bench.stream()));
+  pinned.reset();
+  require(cudaStreamSynchronize(bench.stream()) == cudaErrorLaunchFailure,
+          "copies from pinned memory that was freed");
+}
+
 struct ReductionRow {
   ReductionMemory<float, kThreads> memory;
 };
@@ -463,6 +560,9 @@ int main() {
       {"launches are limited", testLaunchesAreLimited},
       {"faults stay until reset", testFaultsStayUntilReset},
       {"graphs replay", testGraphsReplay},
+      {"streams wait", testStreamsWait},
+      {"events are reached alone", testEventsAreReachedAlone},
+      {"copies find their memory", testCopiesFindTheirMemory},
       {"right kernels are deterministic", testRightKernelsAreDeterministic},
   };
   int failures = 0;

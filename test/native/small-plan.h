@@ -132,6 +132,17 @@ inline std::vector<std::byte> encode(const PlanDraft& plan) {
   return bytes;
 }
 
+/// The backend's choice for all steps, and scratch behind all that the arena holds.
+inline void chooseAlgorithms(PlanDraft& p, const Backend& backend) {
+  const std::vector<StepChoice> choices = backend.inspect(checkTypes(decodePlan(encode(p))));
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    p.steps[i].algorithm = choices[i].algorithm;
+    p.steps[i].scratchBytes = choices[i].scratchBytes;
+    p.steps[i].scratchOffset = choices[i].scratchBytes == 0 ? 0 : p.arenaBytes;
+    p.arenaBytes += (choices[i].scratchBytes + 63) / 64 * 64;
+  }
+}
+
 /// Losses, gradients of a map (1, 8, 8, 8) and optimisers. Labels are below the number of classes.
 inline void addTrainingSteps(PlanDraft& p, std::uint32_t map, std::uint32_t logits, std::uint32_t labels) {
   using enum Opcode;
@@ -238,13 +249,7 @@ inline PlanDraft smallPlan(const Backend& backend) {
   addTrainingSteps(p, resized, logits, labels);
   p.step(activate, {joined}, {features}, {2, 0});
 
-  const std::vector<StepChoice> choices = backend.inspect(checkTypes(decodePlan(encode(p))));
-  for (std::size_t i = 0; i < choices.size(); ++i) {
-    p.steps[i].algorithm = choices[i].algorithm;
-    p.steps[i].scratchBytes = choices[i].scratchBytes;
-    p.steps[i].scratchOffset = choices[i].scratchBytes == 0 ? 0 : p.arenaBytes;
-    p.arenaBytes += (choices[i].scratchBytes + 63) / 64 * 64;
-  }
+  chooseAlgorithms(p, backend);
   return p;
 }
 

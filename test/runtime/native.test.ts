@@ -190,7 +190,7 @@ describe('the native addon', () => {
     await expectOcrnetError(
       () => invoke(() => device.load(bytes, zeroWeights(device, compiled))),
       'OUT_OF_MEMORY',
-      /arena of 8589\d+ bytes/,
+      /8589\d+ bytes for its arena/,
     );
     await start();
   });

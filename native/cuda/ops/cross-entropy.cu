@@ -242,7 +242,7 @@ class CrossEntropyStep final : public PreparedStep {
         columns_(parameters, bilinearTaps(logits_.shape[2], labels_.shape[2], attributes_.alignCorners)),
         rowShares_(parameters, logits_.shape[1], labels_.shape[1], attributes_.alignCorners),
         columnShares_(parameters, logits_.shape[2], labels_.shape[2], attributes_.alignCorners),
-        wrongLabel_(sizeof(unsigned long long)) {}
+        wrongLabels_(kRunsInFlight * sizeof(unsigned long long)) {}
 
   void enqueue(const StepMemory& memory, cudaStream_t stream) override {
     labels_.dataType == DataType::uint8 ? run<std::uint8_t>(memory, stream)
@@ -258,8 +258,8 @@ class CrossEntropyStep final : public PreparedStep {
 
   /// For labels that the plan itself made. Pixels of wrong ones were ignored: what the run wrote is at least
   /// made of numbers.
-  void verify() const override {
-    const auto wrong = *reinterpret_cast<const unsigned long long*>(wrongLabel_.data());
+  void verify(std::size_t slot) const override {
+    const unsigned long long wrong = *wrongLabel(slot);
     if (wrong == kNoWrongLabel) return;
     labelMaps().refuse(static_cast<std::int64_t>(wrong >> 16), static_cast<int>(wrong & 0xffff));
   }
@@ -267,6 +267,10 @@ class CrossEntropyStep final : public PreparedStep {
  private:
   LabelMaps labelMaps() const {
     return {labels_.shape[1], labels_.shape[2], logits_.channels(), attributes_.ignoreLabel};
+  }
+
+  unsigned long long* wrongLabel(std::size_t slot) const {
+    return reinterpret_cast<unsigned long long*>(wrongLabels_.data()) + slot;
   }
 
   CrossEntropy describe(const StepMemory& memory) const {
@@ -308,7 +312,7 @@ class CrossEntropyStep final : public PreparedStep {
       launch<lossKernel<Label, false>>(blocks, stream, c, pixels);
     }
     launch<meanKernel>(kOneBlock, stream, c, layout_.blocks(), attributes_.weight, memory.out<float>(0));
-    check(cudaMemcpyAsync(wrongLabel_.data(), &c.state->wrongLabel, sizeof(unsigned long long),
+    check(cudaMemcpyAsync(wrongLabel(memory.slot), &c.state->wrongLabel, sizeof(unsigned long long),
                           cudaMemcpyDeviceToHost, stream));
     float* const dLogits = memory.out<float>(1);
     if (!dLogits) return;
@@ -323,7 +327,7 @@ class CrossEntropyStep final : public PreparedStep {
   const Device device_;
   const Table<BilinearTap> rows_, columns_;
   const ShareTables rowShares_, columnShares_;
-  const PinnedMemory wrongLabel_;
+  const PinnedMemory wrongLabels_;  // of a run in each slot
 };
 
 Choice chooseCrossEntropy(const StepDescription& step, const Device&) {

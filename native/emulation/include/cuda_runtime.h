@@ -1,8 +1,7 @@
 #pragma once
 
-// Stands in for CUDA's header of this name where there is no GPU: the calls that the backend makes. Streams
-// run what they are given at once; graphs keep it. After a fault every call fails with its text, as it does
-// on hardware, until the device is reset.
+// Stands in for CUDA's header of this name where there is no GPU: the calls that the backend makes. After a
+// fault every call fails with its text, as it does on hardware, until the device is reset.
 
 #include "emulation/include/cuda_device_functions.h"
 #include "emulation/include/cuda_language.h"
@@ -16,6 +15,7 @@ enum cudaError_t {
   cudaErrorLaunchFailure,
   cudaErrorNoDevice,
   cudaErrorInsufficientDriver,
+  cudaErrorNotReady,
 };
 
 using cudaStream_t = struct EmulatedStream*;
@@ -60,6 +60,7 @@ cudaError_t cudaMemsetAsync(void* memory, int byte, std::size_t bytes, cudaStrea
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags = 0);
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
