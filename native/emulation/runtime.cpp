@@ -137,6 +137,13 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
 
 cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
 
+/// What the modes forbid the emulation allows.
+cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
+  thread_local cudaStreamCaptureMode own = cudaStreamCaptureModeThreadLocal;
+  std::swap(*mode, own);
+  return cudaSuccess;
+}
+
 cudaError_t cudaDeviceReset() {
   ocrnet::emulation::destroyStreams();
   const std::lock_guard lock(ocrnet::emulation::faultMutex);

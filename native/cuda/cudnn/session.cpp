@@ -8,6 +8,23 @@
 
 namespace ocrnet::cuda::cudnn {
 
+namespace {
+
+/// Lets a thread that captures a stream load kernels and allocate, as cuDNN may when a plan first runs: they
+/// would be no part of the graph.
+class RelaxedCapture {
+ public:
+  RelaxedCapture() { cuda::check(cudaThreadExchangeStreamCaptureMode(&mode_)); }
+  ~RelaxedCapture() { cudaThreadExchangeStreamCaptureMode(&mode_); }
+  RelaxedCapture(const RelaxedCapture&) = delete;
+  RelaxedCapture& operator=(const RelaxedCapture&) = delete;
+
+ private:
+  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+};
+
+}  // namespace
+
 Session& Session::of(const Device& device) {
   const Found& found = findLibrary();
   if (!found.library) throw Error("UNSUPPORTED", "cuDNN cannot be used: " + found.reason);
@@ -45,6 +62,7 @@ const ExecutionPlan& Session::plan(const Convolution& convolution) {
 void Session::execute(const ExecutionPlan& plan, const Pointers& pointers, cudaStream_t stream) {
   if (madeAfter_ != resets()) throw Error("EXECUTION_FAILED", "The GPU was reset after a fault");
   const std::lock_guard lock(mutex_);
+  const RelaxedCapture relaxed;
   check(library_, library_.functions.setStream(handle_, stream), "taking a stream");
   plan.execute(handle_, pointers);
 }
