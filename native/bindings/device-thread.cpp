@@ -105,7 +105,10 @@ void DeviceThread::settle(Napi::Env env, Napi::Function, std::nullptr_t*, Task* 
     if (task->error) throw toJavaScript(env, task->error);
     task->deferred.Resolve(convertingErrors(env, [&] { return task->result(env); }));
   } catch (const Napi::Error& error) {
-    task->deferred.Reject(error.Value());
+    try {
+      task->deferred.Reject(error.Value());
+    } catch (const Napi::Error&) {  // the environment is being ended: nobody waits any more
+    }
   }
 }
 
