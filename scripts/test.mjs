@@ -45,13 +45,16 @@ async function runNativeTests(buildFolder) {
 }
 
 /**
+ * Files run side by side, as many at once as there are processors.
+ *
  * @param {string[]} mochaArgs
  * @param {NodeJS.ProcessEnv} [env]
  * @returns {Promise<Tally>}
  */
 async function runMocha(mochaArgs, env = process.env) {
   const color = process.stdout.isTTY ? '--color' : '--no-color';
-  const mocha = ['node_modules/mocha/bin/mocha.js', color, ...mochaArgs];
+  const jobs = ['--parallel', '--jobs', String(availableParallelism())];
+  const mocha = ['node_modules/mocha/bin/mocha.js', color, ...jobs, ...mochaArgs];
   const { code, output } = await run(process.execPath, mocha, { show: true, env });
   const plain = stripVTControlCharacters(output);
   /** @param {string} word */
