@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { writeSafetensors } from '../lib/checkpoint/safetensors.js';
 import { checkpointTensors } from '../lib/checkpoint/weights.js';
 import type { Graph } from '../lib/ir/graph.js';
+import { withDropout } from '../lib/models/contexts/defaults.js';
 import { modelConfig } from '../lib/models/registry.js';
 import { buildSegmenter, type SegmenterConfig } from '../lib/models/segmenter.js';
 import { initialiser } from '../lib/nn/initialise.js';
@@ -46,7 +47,7 @@ export interface TrainBenchResult {
   readonly ratio?: number;
 }
 
-/** Times steps of training, PyTorch in turn with ours, on the same weights and the same batch. */
+/** Times steps of training, PyTorch in turn with ours, on the same weights and the same batch; without dropout. */
 export async function benchTrain(options: TrainBenchOptions): Promise<TrainBenchResult[]> {
   const results: TrainBenchResult[] = [];
   for (const model of options.models) results.push(await benchModel(model, options));
@@ -57,7 +58,8 @@ const learningRate = 0.01;
 
 async function benchModel(model: string, options: TrainBenchOptions): Promise<TrainBenchResult> {
   const { batch, height, width, threads, runs } = options;
-  const config = modelConfig(model);
+  const named = modelConfig(model);
+  const config = { ...named, context: withDropout(named.context, 0) };
   const outputs = model.startsWith('ocrnet-')
     ? (['logits', 'auxiliaryLogits'] as const)
     : (['logits'] as const);

@@ -1,6 +1,7 @@
 import { eachWeight } from '../../lib/checkpoint/weights.js';
 import { costOf } from '../../lib/compile/cost.js';
 import type { Precision } from '../../lib/compile/passes/assign-precision.js';
+import { withDropout } from '../../lib/models/contexts/defaults.js';
 import { hasAuxiliary } from '../../lib/models/contexts/index.js';
 import { buildSegmenter, type SegmenterConfig } from '../../lib/models/segmenter.js';
 import { sgd } from '../../lib/optim/index.js';
@@ -22,12 +23,16 @@ export const learningRate = 0.01;
 const momentum = 0.9;
 const weightDecay = 0.0005;
 
-/** A step of training: forward, losses of both heads, backward, SGD. Parameters and what the optimiser keeps are float32. */
+/**
+ * A step of training: forward, losses of both heads, backward, SGD. Parameters and what the optimiser keeps are float32. There is
+ * no dropout, for which PyTorch has other random numbers.
+ */
 export function trainingCase(
-  { name, config }: NamedNetwork,
+  { name, config: named }: NamedNetwork,
   size: PictureSize,
   precision: Precision,
 ): GpuCase {
+  const config = { ...named, context: withDropout(named.context, 0) };
   return {
     name: `training step of ${name}, ${formatPictures(size)}`,
     precision,

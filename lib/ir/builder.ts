@@ -14,6 +14,7 @@ import { formatType, type Shape, type TensorType } from './tensor-type.js';
 
 /** The mutable half of building, shared by all scopes of one builder. */
 interface Draft {
+  readonly isTraining: boolean;
   nextId: number;
   readonly inputs: GraphInput[];
   readonly parameters: Map<string, Parameter>;
@@ -29,19 +30,29 @@ export class GraphBuilder {
   readonly path: string;
   readonly #draft: Draft;
 
-  constructor(
-    path = '',
-    draft: Draft = { nextId: 0, inputs: [], parameters: new Map(), nodes: [], outputs: [] },
-  ) {
+  constructor(path = '', draft: Draft = emptyDraft()) {
     this.path = path;
     this.#draft = draft;
+  }
+
+  /** A builder of a network that is to be trained. */
+  static forTraining(): GraphBuilder {
+    return new GraphBuilder('', emptyDraft({ isTraining: true }));
+  }
+
+  /** Whether the network is to be trained: layers that do nothing when it runs are then in it. */
+  get isTraining(): boolean {
+    return this.#draft.isTraining;
   }
 
   at(scope: string | number): GraphBuilder {
     return new GraphBuilder(this.path === '' ? `${scope}` : `${this.path}.${scope}`, this.#draft);
   }
 
+  /** Asking twice for one name gives the same input. */
   input(name: string, type: TensorType): Value {
+    const known = this.#draft.inputs.find((input) => input.name === name);
+    if (known) return known.value;
     const value = this.#value(type);
     this.#draft.inputs.push({ name, value });
     return value;
@@ -81,6 +92,11 @@ export class GraphBuilder {
     return node.outputs as { readonly [K in O[number]]: Value };
   }
 
+  /** How many nodes of an operation the whole graph has so far. */
+  countOf(spec: unknown): number {
+    return this.#draft.nodes.filter((node) => node.spec === spec).length;
+  }
+
   output(name: string, value: Value): void {
     this.#draft.outputs.push({ name, value });
   }
@@ -101,6 +117,15 @@ export class GraphBuilder {
     return { id: this.#draft.nextId++, type };
   }
 }
+
+const emptyDraft = ({ isTraining = false } = {}): Draft => ({
+  isTraining,
+  nextId: 0,
+  inputs: [],
+  parameters: new Map(),
+  nodes: [],
+  outputs: [],
+});
 
 /** Infers a node's outputs; an error names the node by its path. */
 export function makeNode(

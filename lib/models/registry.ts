@@ -47,7 +47,10 @@ const resNetFamily = (name: (typeof resNetNames)[number]): Family => ({
   plain: () => classifierFamily(resNetConfig(name)).plain(),
   ocr: (form) => ({
     backbone: resNetConfig(name, { stem: form === 'openseg' ? 'deep' : '7x7' }),
-    context: contextConfig('ocr', { form, ...(form === 'openseg' && { regionHeadChannels: 512 }) }),
+    context: contextConfig('ocr', {
+      form,
+      ...(form === 'openseg' && { regionHeadChannels: 512, auxiliaryDropout: 0.05 }),
+    }),
     alignCorners: true,
     normalisation: form === 'openseg' ? opensegResNetNormalisation : imageNetNormalisation,
   }),
@@ -57,7 +60,7 @@ const resNetFamily = (name: (typeof resNetNames)[number]): Family => ({
 const hrNetFamily = (backbone: HrNetConfig): Family => ({
   plain: () => ({
     backbone,
-    context: { kind: 'none', head: 'hrnet' },
+    context: { kind: 'none', head: 'hrnet', dropout: 0 },
     alignCorners: true,
     normalisation: imageNetNormalisation,
   }),
@@ -76,7 +79,7 @@ const hrNetFamily = (backbone: HrNetConfig): Family => ({
 const classifierFamily = (backbone: BackboneConfig): Family => ({
   plain: () => ({
     backbone,
-    context: { kind: 'none', head: 'fcn' },
+    context: { kind: 'none', head: 'fcn', dropout: 0.1 },
     alignCorners: false,
     normalisation: imageNetNormalisation,
   }),

@@ -77,22 +77,24 @@ export interface SegmenterOptions {
   readonly outputs: readonly SegmenterOutput[];
   /** Size of labels and confidence; by default the picture's. */
   readonly labelSize?: { readonly height: number; readonly width: number };
+  /** Whether the network is to be trained: its dropout is then in it. By default not. */
+  readonly training?: boolean;
 }
 
 /**
- * The graph of a network: input "image", RGB bytes (N, H, W, 3), and for ground-truth OCR "labels" (N, H, W); outputs named
- * as asked for. All of the network is in it
+ * The graph of a network: input "image", RGB bytes (N, H, W, 3), for ground-truth OCR "labels" (N, H, W), and for dropout
+ * "noise" (4); outputs named as asked for. All of the network is in it
  * whatever the outputs, so that the parameters are always the same.
  *
  * @throws OcrnetError INVALID_ARGUMENT for sizes below 1 and for outputs that the network does not have
  */
 export function buildSegmenter(config: SegmenterConfig, options: SegmenterOptions): Graph {
-  const { batch, height, width, outputs, labelSize = { height, width } } = options;
+  const { batch, height, width, outputs, labelSize = { height, width }, training = false } = options;
   const sizes = { batch, height, width, 'label height': labelSize.height, 'label width': labelSize.width };
   for (const [name, size] of Object.entries(sizes))
     if (!Number.isSafeInteger(size) || size < 1) throw invalidArgument(name, 'an integer from 1', size);
 
-  const builder = new GraphBuilder();
+  const builder = training ? GraphBuilder.forTraining() : new GraphBuilder();
   const image = builder.input('image', { dataType: 'uint8', shape: [batch, height, width, 3] });
   const { alignCorners, classes } = config;
   const features = buildBackbone(

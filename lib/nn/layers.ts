@@ -2,8 +2,9 @@ import type { Attributes } from '../ir/attributes.js';
 import type { GraphBuilder } from '../ir/builder.js';
 import type { Value } from '../ir/graph.js';
 import { constant, fanInUniform, heNormal, type Initializer } from '../ir/initializer.js';
+import { type Dropped, noiseType } from '../ops/dropout.js';
 import { type epilogueAttributes, noActivation } from '../ops/epilogue.js';
-import { activate, batchNorm, conv2d } from '../ops/index.js';
+import { activate, batchNorm, conv2d, dropout as dropoutOp } from '../ops/index.js';
 
 /** An activation and, for leakyRelu, its slope. */
 export type ActivationOptions = Attributes<typeof epilogueAttributes>;
@@ -81,6 +82,16 @@ export function convNormActivation(
   const { activation = noActivation } = options;
   if (activation.activation === 'none') return normalised;
   return builder.at(norm).add(activate, { x: normalised }, activation).y;
+}
+
+/**
+ * Dropout of whole channels, or of single elements, at a rate from 0 to below 1; x itself at rate 0 and where the network is not
+ * built to be trained. A network that has some has the input "noise": see lib/ops/dropout.ts.
+ */
+export function dropout(builder: GraphBuilder, x: Value, rate: number, drops: Dropped = 'channels'): Value {
+  if (!builder.isTraining || rate === 0) return x;
+  const noise = builder.input('noise', noiseType);
+  return builder.add(dropoutOp, { x, noise }, { rate, drops, stream: builder.countOf(dropoutOp) }).y;
 }
 
 /** A linear classifier of pixels: 1×1 convolution with bias, started as PyTorch starts it. (N, H, W, C) → (N, H, W, K). */

@@ -17,6 +17,7 @@ import { concat } from './concat.js';
 import { conv2d, conv2dFilterGradient, conv2dInputGradient } from './conv2d.js';
 import { crossEntropy } from './cross-entropy.js';
 import { distributeRegions } from './distribute-regions.js';
+import { dropout } from './dropout.js';
 import { globalNorm } from './global-norm.js';
 import { join } from './join.js';
 import { labelRegions } from './label-regions.js';
@@ -87,6 +88,7 @@ export const trainingOperations: readonly AnyOpSpec[] = [
   allReduce,
   attendPixelsGradient,
   attendCrissCrossGradient,
+  dropout,
 ].map(erase);
 
 /** Every operation. The position is its code in an encoded plan; `npm run generate` writes the C++ side of this list. */
@@ -133,6 +135,7 @@ export type TrainingOperationName =
   | (typeof conv2dInputGradient)['name']
   | (typeof crossEntropy)['name']
   | (typeof dotProduct)['name']
+  | (typeof dropout)['name']
   | (typeof globalNorm)['name']
   | (typeof join)['name']
   | (typeof maxPool2dGradient)['name']
@@ -182,6 +185,7 @@ export {
   crossEntropy,
   distributeRegions,
   dotProduct,
+  dropout,
   globalNorm,
   join,
   labelRegions,

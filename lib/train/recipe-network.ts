@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { OcrnetError } from '../errors.js';
 import { backboneSchema } from '../models/backbones/index.js';
-import { contextConfig, contextSizes } from '../models/contexts/defaults.js';
+import { contextConfig, contextSizes, withDropout } from '../models/contexts/defaults.js';
 import {
   type ContextConfig,
   type ContextKind,
@@ -12,7 +12,8 @@ import type { OcrForm } from '../models/contexts/object-context.js';
 import { modelConfig } from '../models/registry.js';
 import { parseSegmenterConfig, type SegmenterConfig, segmenterSchema } from '../models/segmenter.js';
 
-// The network of a recipe: that of `model`, with another backbone or context where `backbone` or `context` names one.
+// The network of a recipe: that of `model`, with another backbone or context where `backbone` or `context` names one, and with
+// another rate of dropout where `dropout` does.
 
 /** A network without the number of its classes. */
 export type NetworkConfig = Omit<SegmenterConfig, 'classes'>;
@@ -23,6 +24,7 @@ export interface NetworkKeys {
   readonly form?: OcrForm;
   readonly backbone?: string | NetworkConfig['backbone'];
   readonly context?: ContextConfig;
+  readonly dropout?: number;
 }
 
 /** `context` as it is written: fields of a kind, all of which have defaults. Without a kind they are the network's own context's. */
@@ -85,11 +87,13 @@ export function resolveContext(keys: Keys<ContextKey> & { readonly context: Cont
 
 /** The network that a recipe trains, for so many classes. */
 export function configOf(keys: NetworkKeys, classes: number): SegmenterConfig {
-  const { backbone, context } = keys;
+  const { backbone, dropout } = keys;
+  const own = ownConfig(keys, classes);
+  const context = keys.context ?? own.context;
   return parseSegmenterConfig({
-    ...ownConfig(keys, classes),
+    ...own,
     ...(backbone && { backbone: typeof backbone === 'string' ? modelConfig(backbone).backbone : backbone }),
-    ...(context && { context }),
+    context: dropout === undefined ? context : withDropout(context, dropout),
   });
 }
 

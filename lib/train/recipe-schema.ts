@@ -155,6 +155,8 @@ export const recipeSchema = z.strictObject({
   context: z
     .looseObject({ kind: text('the kind of a context').exactOptional() }, 'a kind, or { kind, … }')
     .exactOptional(),
+  /** Rate at which training drops channels of the representation, instead of the network's own; 0: never. */
+  dropout: part().exactOptional(),
   /** A weights file to start from; otherwise random parameters. */
   pretrained: text('a path').exactOptional(),
   /** Parameters that stay random, as heads that have another shape in that file; `context` is all that is not the backbone. */
@@ -169,7 +171,7 @@ export const recipeSchema = z.strictObject({
   /** Of activations and their gradients; parameters and all that is summed are float32. */
   precision: oneOf(precisions).default('float32'),
   steps: integer(1).default(40_000),
-  /** Of the random parameters, the order of samples and their augmentation. */
+  /** Of the random parameters, the order of samples, their augmentation and dropout. */
   seed: integer(0).default(1),
   augment: augmentSchema.default({ scale: { min: 0.5, max: 2 }, flip: true, brightness: 10 }),
   losses: lossesSchema.prefault({}),

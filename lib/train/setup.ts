@@ -27,7 +27,7 @@ export async function programOf(
   dataset: Dataset,
   counts: LabelCounts,
 ): Promise<TrainingProgram> {
-  const { batch, accumulate, crop, precision, batchNorm, groups, recompute } = recipe;
+  const { batch, accumulate, crop, precision, seed, batchNorm, groups, recompute } = recipe;
   const { auxiliaryWeight, labelSmoothing, hardPixels } = recipe.losses;
   const classWeights = classWeightsOf(recipe, counts);
   requireBatchNorms(config, batchNorm.frozen);
@@ -50,6 +50,7 @@ export async function programOf(
     synchronisedBatchNorm: batchNorm.synchronised,
     recoverNormalisedInputs: batchNorm.recoverInputs,
     recompute,
+    seed,
     initial: startOf(config, recipe),
   });
 }

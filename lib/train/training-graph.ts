@@ -65,7 +65,7 @@ export interface TrainingGraph {
  * gradients are accumulated "accumulation" (2): part of the sum that is kept, and factor of the new gradients. Outputs:
  * "finalLoss", "auxiliaryLoss" (1), weighted, and what the optimiser reports.
  *
- * @param network - the forward graph with outputs "logits" and, where it has them, "auxiliaryLogits"
+ * @param network - the forward graph, built to be trained, with outputs "logits" and, where it has them, "auxiliaryLogits"
  */
 export function buildTrainingGraph(
   network: Graph,

@@ -1,4 +1,5 @@
 import { eachWeight, type ReadParameter } from '../checkpoint/weights.js';
+import { requireSeed } from '../data/random.js';
 import { invalidArgument, OcrnetError } from '../errors.js';
 import { type Parameter, type StatePart, storedParameters } from '../ir/graph.js';
 import { elementCount } from '../ir/tensor-type.js';
@@ -24,6 +25,8 @@ export interface TrainingProgramOptions
   readonly accumulate?: number;
   /** Where the parameters start: a checkpoint, or an initialiser. */
   readonly initial: ReadParameter;
+  /** Of the random numbers of dropout, an integer from 0 to 2⁵³ − 1; by default 0. */
+  readonly seed?: number;
   /** Stops between two steps of a plan. */
   readonly signal?: AbortSignal;
 }
@@ -55,7 +58,8 @@ export type WeightKind = 'trained' | 'average';
  * call trains one step and is asynchronous; nothing else happens on the event loop.
  *
  * On several devices each has a replica of the network and an equal part of each batch. The gradients are averaged before the
- * parameters change, batch norms take the whole batch together unless told otherwise, and all replicas stay equal, bit by bit.
+ * parameters change, batch norms take the whole batch together unless told otherwise, dropout drops of each picture what one
+ * device would, and all replicas stay equal, bit by bit.
  * A replica's loss is the mean over the pixels that it counts: where ignored pixels are spread unevenly, or only hard ones
  * count, the mean of these means is not quite the mean over the whole batch that one device would have taken.
  */
@@ -66,7 +70,9 @@ export class TrainingProgram {
   readonly parameters: readonly Parameter[];
   readonly #replicas: readonly Replica[];
   readonly #group: DeviceGroup | undefined;
+  readonly #batch: number;
   readonly #accumulate: number;
+  readonly #seed: number;
   /** A step has failed: some replicas may have come farther than others. */
   #interrupted = false;
 
@@ -76,14 +82,18 @@ export class TrainingProgram {
     parameters: readonly Parameter[];
     replicas: readonly Replica[];
     group: DeviceGroup | undefined;
+    batch: number;
     accumulate: number;
+    seed: number;
   }) {
     this.config = parts.config;
     this.arena = parts.arena;
     this.parameters = parts.parameters;
     this.#replicas = parts.replicas;
     this.#group = parts.group;
+    this.#batch = parts.batch;
     this.#accumulate = parts.accumulate;
+    this.#seed = parts.seed;
   }
 
   /**
@@ -98,7 +108,8 @@ export class TrainingProgram {
     options: TrainingProgramOptions,
   ): Promise<TrainingProgram> {
     const devices = device instanceof Device ? [device] : device;
-    const { accumulate = 1, precision = 'float32' } = options;
+    const { batch, accumulate = 1, precision = 'float32', seed = 0 } = options;
+    requireSeed(seed);
     for (const one of devices) one.requireTrainingPrecision(precision);
     const graphs = trainingStages(accumulate).map(
       (stage) => [stage, trainingGraphOf(config, stage, partOf(options, devices.length))] as const,
@@ -116,7 +127,8 @@ export class TrainingProgram {
       replicas.push(await Replica.load(one, compiled, fill, group?.member(i)));
     }
     const parameters = storedParameters(first.network);
-    const program = new TrainingProgram({ config, arena, parameters, replicas, group, accumulate });
+    const numbers = { batch, accumulate, seed };
+    const program = new TrainingProgram({ config, arena, parameters, replicas, group, ...numbers });
     await program.#start(options.initial, new Map(graphs.flatMap(([, { copies }]) => [...copies])));
     return program;
   }
@@ -169,7 +181,8 @@ export class TrainingProgram {
         schedule: Float32Array.of(learningRate, step + 1),
         accumulation: Float32Array.of(i === 0 ? 0 : 1, 1 / this.#accumulate),
       };
-      results.push(await this.#run(this.#stageOf(i), batch, numbers, signal));
+      const run = step * this.#accumulate + i;
+      results.push(await this.#run(this.#stageOf(i), batch, run, numbers, signal));
     }
     return average(results);
   }
@@ -216,6 +229,7 @@ export class TrainingProgram {
   async #run(
     stage: TrainingStage,
     { image, label }: TrainingBatch,
+    run: number,
     numbers: Readonly<Record<string, Float32Array>>,
     signal: AbortSignal | undefined,
   ): Promise<TrainingResult> {
@@ -224,7 +238,9 @@ export class TrainingProgram {
       const program = replica.program(stage);
       const part = <T extends TrainingBatch['image' | 'label']>(all: T) =>
         all.subarray((i * all.length) / count, ((i + 1) * all.length) / count);
-      const inputs = inputsOf(program, { image: part(image), labels: part(label), ...numbers });
+      const own = { image: part(image), labels: part(label) };
+      const noise = noiseOf(this.#seed, run, (i * this.#batch) / count);
+      const inputs = inputsOf(program, { ...own, noise, ...numbers });
       const { outputs, elapsedMs } = await program.run(inputs, { signal: stop });
       return resultOf(outputs as Record<string, Float32Array>, elapsedMs);
     });
@@ -279,7 +295,7 @@ function partOf(options: TrainingProgramOptions, replicas: number): GraphOptions
   };
 }
 
-type GraphOptions = Omit<TrainingProgramOptions, 'initial' | 'signal'> &
+type GraphOptions = Omit<TrainingProgramOptions, 'initial' | 'signal' | 'seed'> &
   Pick<TrainingGraphOptions, 'averagesOverGroup'>;
 
 /** The graph of one stage of a network's training, without a device: for summaries too. */
@@ -290,6 +306,7 @@ export function trainingGraphOf(config: SegmenterConfig, stage: TrainingStage, o
     height,
     width,
     outputs: hasAuxiliary(config.context) ? ['logits', 'auxiliaryLogits'] : ['logits'],
+    training: true,
   });
   const training = buildTrainingGraph(network, stage, {
     ...options,
@@ -299,6 +316,10 @@ export function trainingGraphOf(config: SegmenterConfig, stage: TrainingStage, o
   });
   return { ...training, network };
 }
+
+/** What dropout draws in a run on the pictures from the `first` of the batch on: see lib/ops/dropout.ts. */
+const noiseOf = (seed: number, run: number, first: number): Int32Array =>
+  Int32Array.of(seed, Math.floor(seed / 2 ** 32), run, first);
 
 function inputsOf<T>(program: Program, all: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(program.compiled.graph.inputs.map(({ name }) => [name, all[name] as T]));

@@ -107,6 +107,7 @@ std::vector<TensorType> infer(const Conv2dFilterGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const Conv2dInputGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const CrossEntropyAttributes&, Inputs);
 std::vector<TensorType> infer(const DotProductAttributes&, Inputs);
+std::vector<TensorType> infer(const DropoutAttributes&, Inputs);
 std::vector<TensorType> infer(const GlobalNormAttributes&, Inputs);
 std::vector<TensorType> infer(const JoinAttributes&, Inputs);
 std::vector<TensorType> infer(const MaxPool2dGradientAttributes&, Inputs);

@@ -78,6 +78,17 @@ std::vector<TensorType> infer(const DotProductAttributes&, Inputs in) {
   return {{DataType::float32, 1, {1, 1, 1, 1}}};
 }
 
+std::vector<TensorType> infer(const DropoutAttributes& a, Inputs in) {
+  const TensorInfo& x = activation(in[0]);
+  require(typeOf(*in[1]) == TensorType{DataType::int32, 1, {4, 1, 1, 1}}, "expected noise as int32[4]",
+          *in[1]);
+  if (!(a.rate >= 0 && a.rate < 1) || a.stream < 0) {
+    throw Error("INVALID_PLAN", "expected a rate from 0 to below 1 and stream >= 0, received " +
+                                    std::to_string(a.rate) + " and " + std::to_string(a.stream));
+  }
+  return {typeOf(x)};
+}
+
 std::vector<TensorType> infer(const ResizeBilinearGradientAttributes& a, Inputs in) {
   const TensorInfo& dy = activation(in[0]);
   requirePositive({a.height, a.width}, "height and width");

@@ -148,6 +148,9 @@ const std::vector<OpSchema>& opSchemas() {
     {"attendCrissCrossGradient", {"query", "key", "value", "y", "logSumExp", "dy"}, 6, {"dQuery", "dKey", "dValue"},
      {{"scale", -1}},
      -1, {-1, -1, -1}, {true, true, true, true, true, true}, true, false},
+    {"dropout", {"x", "noise"}, 2, {"y"},
+     {{"rate", -1}, {"drops", 2}, {"stream", 0}},
+     0, {-1}, {true, false}, true, false},
   };
   return schemas;
 }
@@ -248,6 +251,8 @@ Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t> words)
       return AttendPixelsGradientAttributes{std::bit_cast<float>(words[0])};
     case Opcode::attendCrissCrossGradient:
       return AttendCrissCrossGradientAttributes{std::bit_cast<float>(words[0])};
+    case Opcode::dropout:
+      return DropoutAttributes{std::bit_cast<float>(words[0]), static_cast<Dropped>(words[1]), static_cast<std::int32_t>(words[2])};
   }
   return {};
 }

@@ -12,7 +12,7 @@
 namespace ocrnet {
 
 inline constexpr std::uint32_t kPlanFormatVersion = 2;
-inline constexpr std::uint32_t kSchemaFingerprint = 0x29498736;
+inline constexpr std::uint32_t kSchemaFingerprint = 0x7b9847f3;
 
 enum class Opcode : std::uint32_t {
   normalizeImage,
@@ -62,6 +62,7 @@ enum class Opcode : std::uint32_t {
   allReduce,
   attendPixelsGradient,
   attendCrissCrossGradient,
+  dropout,
 };
 
 /// bytes to normalised activations
@@ -367,7 +368,14 @@ struct AttendCrissCrossGradientAttributes {
   float scale;
 };
 
-using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ScaleByAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SoftmaxAttributes, SpatialSoftmaxAttributes, LabelRegionsAttributes, AggregateRegionsAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, ResizeTapsAttributes, AttendPixelsAttributes, AttendCrissCrossAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, DotProductAttributes, ResizeBilinearGradientAttributes, SoftmaxGradientAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, AllReduceAttributes, AttendPixelsGradientAttributes, AttendCrissCrossGradientAttributes>;
+/// random zeros for channels or elements
+struct DropoutAttributes {
+  float rate;
+  Dropped drops;
+  std::int32_t stream;
+};
+
+using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ScaleByAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SoftmaxAttributes, SpatialSoftmaxAttributes, LabelRegionsAttributes, AggregateRegionsAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, ResizeTapsAttributes, AttendPixelsAttributes, AttendCrissCrossAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, DotProductAttributes, ResizeBilinearGradientAttributes, SoftmaxGradientAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, AllReduceAttributes, AttendPixelsGradientAttributes, AttendCrissCrossGradientAttributes, DropoutAttributes>;
 
 /// Every operation that a device runs: the others are compiled away. X(name) for each.
 #define OCRNET_EXECUTABLE_OPS(X) \
@@ -415,7 +423,8 @@ using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, Batc
   X(movingAverage) \
   X(allReduce) \
   X(attendPixelsGradient) \
-  X(attendCrissCrossGradient)
+  X(attendCrissCrossGradient) \
+  X(dropout)
 
 struct FieldSchema {
   std::string_view name;

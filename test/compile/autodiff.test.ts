@@ -17,8 +17,11 @@ const showGradients: Transform = (step, { report }) => {
   return step;
 };
 
-function trainingOf(options: Partial<TrainingGraphOptions> = {}) {
-  return buildTrainingGraph(smallTrainedNetwork(size), 'update', {
+function trainingOf(
+  options: Partial<TrainingGraphOptions> = {},
+  network: Partial<Parameters<typeof smallTrainedNetwork>[0]> = {},
+) {
+  return buildTrainingGraph(smallTrainedNetwork({ ...size, ...network }), 'update', {
     losses: { ignoreLabel: 255, classWeights: [1, 0.5, 2], labelSmoothing: 0.1 },
     alignCorners: true,
     labelSize: size,
@@ -36,6 +39,7 @@ function valuesOf(graph: Graph): Record<string, ReferenceTensor> {
     image: randomBytes([size.batch, size.height, size.width, 3], next),
     labels: randomBytes([size.batch, size.height, size.width], next),
     schedule: { shape: [2], data: Float64Array.of(0.1, 1) },
+    noise: { shape: [4], data: Float64Array.of(5, 0, 2, 0) },
   };
   const { data } = values.labels as ReferenceTensor;
   for (const [i, value] of data.entries()) data[i] = value < 40 ? 255 : value % size.classes;
@@ -90,15 +94,17 @@ function expectGradients(training: ReturnType<typeof trainingOf>): void {
 }
 
 describe('differentiation', () => {
-  it('agrees with central differences through a whole network', function () {
+  it('agrees with central differences through a whole network, dropout included', function () {
     this.timeout(60_000);
-    expectGradients(trainingOf());
+    expectGradients(trainingOf({}, { dropoutRate: 0.4 }));
   });
 
   it('gives the same gradients, to the bit, where activations are computed again', () => {
-    const plain = trainingOf();
-    const again = trainingOf({ recompute: ['wide', 'deep', 'ocr_distri_head'] });
+    const plain = trainingOf({}, { dropoutRate: 0.4 });
+    const recompute = ['wide', 'deep', 'narrow', 'ocr_distri_head'];
+    const again = trainingOf({ recompute }, { dropoutRate: 0.4 });
     expect(again.graph.nodes.length).to.be.above(plain.graph.nodes.length);
+    expect(again.graph.nodes.map(({ path }) => path)).to.include('narrow.0.dropout.again');
     const values = valuesOf(plain.graph);
     const [expected, actual] = [plain, again].map(({ graph }) => runReference(graph, values).gradients);
     expect(actual?.data).to.deep.equal(expected?.data);

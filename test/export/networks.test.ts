@@ -1,8 +1,10 @@
 import { expect } from 'chai';
+import onnxProto from 'onnx-proto';
 import { eachWeight, type ReadParameter } from '../../lib/checkpoint/weights.js';
 import { lower } from '../../lib/compile/compile.js';
 import { exportOnnx } from '../../lib/export/onnx/index.js';
 import type { Graph, Parameter } from '../../lib/ir/graph.js';
+import { withDropout } from '../../lib/models/contexts/defaults.js';
 import { modelConfig } from '../../lib/models/registry.js';
 import { buildSegmenter } from '../../lib/models/segmenter.js';
 import { initialiser } from '../../lib/nn/initialise.js';
@@ -10,6 +12,7 @@ import { relativeError } from '../support/compare.js';
 import { runOnnx, toGraphLayout } from '../support/onnxruntime.js';
 import { randomBytes, randomNumbers } from '../support/random.js';
 import { runReference } from '../support/reference-graph.js';
+import { tinyNetwork } from '../support/tiny-network.js';
 
 /** Fresh weights, but with statistics that make a forgotten or misplaced batch norm show. */
 function livelyWeights(): ReadParameter {
@@ -65,6 +68,20 @@ describe('whole networks in onnxruntime', () => {
           0.1,
         );
     });
+
+  it('have no dropout, which training alone has', () => {
+    const bytes = (rate: number) => {
+      const network = tinyNetwork(7);
+      const config = { ...network, context: withDropout(network.context, rate) };
+      const graph = buildSegmenter(config, { batch: 1, height: 33, width: 33, outputs: ['logits'] });
+      return exportOnnx(lower(graph, 'float32'), initialiser(5));
+    };
+    const model = onnxProto.onnx.ModelProto.decode(bytes(0.5));
+    expect(model.graph?.node?.map(({ opType }) => opType))
+      .to.include('Conv')
+      .and.not.include('Dropout');
+    expect(Buffer.compare(bytes(0.5), bytes(0))).to.equal(0);
+  });
 
   it('a network agrees with the float64 loops', async () => {
     const graph = build('ocrnet-hrnet-w18-small', [1, 33, 17]);

@@ -13,8 +13,9 @@ describe('golden fixtures', () => {
     const cases = [...goldenOperations(), ...goldenTrainingOperations()];
     const covered = new Set(cases.map(({ spec }) => spec.name));
     const missing = operations.map(({ name }) => name).filter((name) => !covered.has(name));
-    // join runs nowhere, allReduce on several devices: test/runtime/group.test.ts.
-    expect(missing).to.deep.equal(['cast', 'join', 'allReduce']);
+    // join runs nowhere, allReduce on several devices: test/runtime/group.test.ts. PyTorch has other random numbers for dropout:
+    // test/ops/dropout.test.ts.
+    expect(missing).to.deep.equal(['cast', 'join', 'allReduce', 'dropout']);
   });
 
   it('fit the specs of their operations: inputs, every attribute, and the types of the outputs', () => {

@@ -1,11 +1,20 @@
 import { expect } from 'chai';
 import { OcrnetError } from '../../lib/errors.js';
+import type { Graph, Node, Value } from '../../lib/ir/graph.js';
+import { erase } from '../../lib/ir/op.js';
+import { printGraph } from '../../lib/ir/print.js';
 import { verify } from '../../lib/ir/verify.js';
-import { contextConfig, contextSizes } from '../../lib/models/contexts/defaults.js';
+import { contextConfig, contextSizes, withDropout } from '../../lib/models/contexts/defaults.js';
 import { buildContextModule, hasAuxiliary } from '../../lib/models/contexts/index.js';
 import { paperFlops } from '../../lib/models/contexts/paper-flops.js';
 import { modelConfig } from '../../lib/models/registry.js';
-import { buildSegmenter, parseSegmenterConfig, type SegmenterConfig } from '../../lib/models/segmenter.js';
+import {
+  buildSegmenter,
+  parseSegmenterConfig,
+  type SegmenterConfig,
+  type SegmenterOptions,
+} from '../../lib/models/segmenter.js';
+import { dropout } from '../../lib/ops/index.js';
 import { contextVariants } from '../support/context-variants.js';
 import { countTrainable, outputTypes, parameterNames, parameterShape } from '../support/graphs.js';
 
@@ -22,8 +31,12 @@ const costs = {
   ocr: [10.49, 339.9],
 } as const;
 
-const build = (config: SegmenterConfig, outputs: readonly ('logits' | 'auxiliaryLogits')[] = ['logits']) => {
-  const graph = buildSegmenter(config, { batch: 2, height: 65, width: 97, outputs });
+const build = (
+  config: SegmenterConfig,
+  outputs: readonly ('logits' | 'auxiliaryLogits')[] = ['logits'],
+  options: Pick<SegmenterOptions, 'training'> = {},
+) => {
+  const graph = buildSegmenter(config, { batch: 2, height: 65, width: 97, outputs, ...options });
   verify(graph);
   return graph;
 };
@@ -105,10 +118,73 @@ describe('context modules', () => {
   });
 });
 
+describe('dropout', () => {
+  const dropoutsOf = ({ nodes }: Graph) => nodes.filter(({ spec }) => spec === erase(dropout));
+  /** What reads the result of a node. */
+  const readersOf = ({ nodes }: Graph, { outputs }: Node) =>
+    nodes.filter(({ inputs }) => Object.values(inputs).includes(outputs.y as Value)).map(({ path }) => path);
+
+  for (const { name, context } of contextVariants({ form: 'openseg', dropout: 0.3, auxiliaryDropout: 0.2 }))
+    it(`of ${name} stands before its classifiers where it is trained, and nowhere else`, () => {
+      const config = { ...modelConfig('resnet18', { classes: 5, context: 'ppm' }), context };
+      const outputs = hasAuxiliary(context)
+        ? (['logits', 'auxiliaryLogits'] as const)
+        : (['logits'] as const);
+      const trained = build(config, outputs, { training: true });
+      const found = dropoutsOf(trained);
+      const rates = found.map(({ attributes }) => attributes.rate);
+      const isCoarse = context.kind === 'coarse-to-fine' && context.scheme === 'coarse-only';
+      const hasOwnHead = context.kind === 'ocr' && context.supervision === 'auxiliary';
+      const expected = isCoarse ? [0.2] : hasAuxiliary(context) ? [0.3, 0.2] : [0.3];
+      expect(rates).to.have.members([...expected, ...(hasOwnHead ? [0.2] : [])]);
+      expect(found.map(({ attributes }) => attributes.stream)).to.deep.equal(rates.map((_, i) => i));
+      for (const node of found)
+        expect(readersOf(trained, node)).to.satisfy((paths: string[]) =>
+          paths.every((path) => /^(cls_head|aux_head\.3|dsn_head\.3|classifier\.4)$/.test(path)),
+        );
+      const run = build(config, outputs);
+      expect(dropoutsOf(run)).to.be.empty;
+      expect(printGraph(run)).to.equal(
+        printGraph(build({ ...config, context: withDropout(context, 0) }, outputs)),
+      );
+    });
+
+  it('has the rates of the published code, and none in the paper', () => {
+    const rates = (name: string, form?: 'paper' | 'openseg') => {
+      const { context } = modelConfig(name, form && { form });
+      return [context.dropout, 'auxiliaryDropout' in context ? context.auxiliaryDropout : undefined];
+    };
+    expect(rates('ocrnet-hrnet-w48')).to.deep.equal([0.05, 0]);
+    expect(rates('ocrnet-hrnet-w48', 'openseg')).to.deep.equal([0.05, 0]);
+    expect(rates('ocrnet-resnet101')).to.deep.equal([0.05, 0.05]);
+    expect(rates('ocrnet-resnet101', 'paper')).to.deep.equal([0, 0]);
+    expect(rates('resnet101')).to.deep.equal([0.1, undefined]);
+    expect(rates('hrnet-w48')).to.deep.equal([0, undefined]);
+  });
+
+  it('drops elements in the FCN head, as torchvision, and channels everywhere else', () => {
+    const drops = (context: SegmenterConfig['context']) =>
+      dropoutsOf(build({ ...modelConfig('resnet18'), context }, ['logits'], { training: true })).map(
+        ({ attributes }) => attributes.drops,
+      );
+    expect(drops(modelConfig('resnet18').context)).to.deep.equal(['elements']);
+    expect(drops({ kind: 'none', head: 'hrnet', dropout: 0.1 })).to.deep.equal(['channels']);
+    expect(drops(modelConfig('ocrnet-resnet18').context)).to.deep.equal(['channels', 'channels']);
+  });
+
+  it('is no part of a configuration that was written without it', () => {
+    const { dropout: _, auxiliaryDropout: __, ...context } = contextConfig('ocr', { form: 'hrnet-ocr' });
+    const parsed = parseSegmenterConfig({ ...modelConfig('ocrnet-hrnet-w48'), context });
+    expect(parsed.context).to.include({ dropout: 0, auxiliaryDropout: 0 });
+    const wrong = { ...modelConfig('ocrnet-hrnet-w48'), context: { ...context, dropout: 1 } };
+    expect(() => parseSegmenterConfig(wrong)).to.throw(OcrnetError, /at context.dropout/);
+  });
+});
+
 describe('modelConfig with a context', () => {
   it('puts it on the plain backbone, with the stem and the normalisation of the one with OCR', () => {
     const { context, ...rest } = modelConfig('resnet101', { context: 'aspp', classes: 7 });
-    expect(context).to.deep.equal(contextConfig('aspp'));
+    expect(context).to.deep.equal(contextConfig('aspp', { dropout: 0.05, auxiliaryDropout: 0.05 }));
     const { context: _, ...ocr } = modelConfig('ocrnet-resnet101', { classes: 7 });
     expect(rest).to.deep.equal(ocr);
     expect(modelConfig('resnet101', { context: 'ocr' })).to.deep.equal(modelConfig('ocrnet-resnet101'));

@@ -68,8 +68,9 @@ describe('operations of training, against PyTorch', () => {
 
   const cases = goldenTrainingOperations();
   for (const { name, facts } of trainingOperations) {
-    // A pass always replaces the one; the other wants a group of devices: test/runtime/group.test.ts.
-    if (facts.compiledAway || name === 'allReduce') continue;
+    // A pass always replaces the first; the second wants a group of devices: test/runtime/group.test.ts; the third has other
+    // random numbers than PyTorch: test/ops/dropout.test.ts.
+    if (facts.compiledAway || name === 'allReduce' || name === 'dropout') continue;
     const own = cases.filter(({ spec }) => spec.name === name);
 
     it(`${name} has cases`, () => {

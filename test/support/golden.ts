@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { openSafetensors } from '../../lib/checkpoint/safetensors.js';
 import type { AnyOpSpec, AttributeValues } from '../../lib/ir/op.js';
 import type { DataType, TensorType } from '../../lib/ir/tensor-type.js';
+import { withDropout } from '../../lib/models/contexts/defaults.js';
 import type { OcrForm } from '../../lib/models/contexts/object-context.js';
 import { modelConfig } from '../../lib/models/registry.js';
 import { parseSegmenterConfig, type SegmenterConfig } from '../../lib/models/segmenter.js';
@@ -97,14 +98,14 @@ export function goldenNetworks(): GoldenNetwork[] {
   });
 }
 
-/** The configuration that networks.py builds from the same entry. */
+/** The configuration that networks.py builds from the same entry; PyTorch's random numbers are others: there is no dropout. */
 export function segmenterConfig(entry: NetworkEntry): SegmenterConfig {
   const { model, form, classes, backbone, context, alignCorners } = entry;
   const named = modelConfig(model, { classes, ...(form && { form }) });
   return parseSegmenterConfig({
     ...named,
     backbone: { ...named.backbone, ...backbone },
-    context: { ...named.context, ...context },
+    context: { ...withDropout(named.context, 0), ...context },
     alignCorners: alignCorners ?? named.alignCorners,
   });
 }

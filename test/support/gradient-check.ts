@@ -12,6 +12,8 @@ export interface GradientCase {
   readonly spec: AnyOpSpec;
   readonly inputs: Readonly<Record<string, ReferenceTensor>>;
   readonly attributes: AttributeValues;
+  /** Inputs that are int32 and have no gradient. */
+  readonly integers?: readonly string[];
   /** Inputs whose gradients nobody wants; all others are checked. */
   readonly unwanted?: readonly string[];
   /** Outputs on which a loss depends; by default all. */
@@ -22,11 +24,14 @@ export interface GradientCase {
  * One operation and its gradient as the spec builds it. Its inputs are the operation's, and the gradient of each output,
  * named d_NAME; its outputs those of the operation, and the gradients d_NAME of its inputs.
  */
-function gradientGraph({ spec, inputs, attributes, unwanted = [], differentiated }: GradientCase): Graph {
+function gradientGraph(gradientCase: GradientCase): Graph {
+  const { spec, inputs, attributes, integers = [], unwanted = [], differentiated } = gradientCase;
   const graph = new GraphBuilder(spec.name);
-  const float = (shape: readonly number[]) => ({ dataType: 'float32', shape }) as const;
   const values = Object.fromEntries(
-    Object.entries(inputs).map(([name, { shape }]) => [name, graph.input(name, float(shape))]),
+    Object.entries(inputs).map(([name, { shape }]) => [
+      name,
+      graph.input(name, { dataType: integers.includes(name) ? 'int32' : 'float32', shape }),
+    ]),
   );
   const outputs = graph.add(spec, values, attributes) as Readonly<Record<string, Value>>;
   const outputGradients = Object.fromEntries(
@@ -94,7 +99,12 @@ export async function checkGradient(device: Device, gradientCase: GradientCase):
 
   const program = await device.load(device.compile(graph, { precision: 'float32' }), device.createWeights());
   const { outputs } = await program.run(
-    Object.fromEntries(Object.entries(given).map(([name, { data }]) => [name, Float32Array.from(data)])),
+    Object.fromEntries(
+      Object.entries(given).map(([name, { data }]) => [
+        name,
+        gradientCase.integers?.includes(name) ? Int32Array.from(data) : Float32Array.from(data),
+      ]),
+    ),
   );
   for (const [name, { data }] of Object.entries(expected))
     expect(relativeError(outputs[name] as Float32Array, data), `${name} on the device`).to.be.below(1e-5);

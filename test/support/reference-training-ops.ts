@@ -2,6 +2,7 @@ import { elementCount } from '../../lib/ir/tensor-type.js';
 import type { TrainingOperationName } from '../../lib/ops/index.js';
 import { referenceAttentionGradients } from './reference-attention.js';
 import { conv2dFilterGradient, conv2dInputGradient } from './reference-convolution-gradients.js';
+import { dropout } from './reference-dropout.js';
 import { crossEntropy } from './reference-losses.js';
 import {
   activateGradient,
@@ -54,6 +55,7 @@ export const referenceTrainingOps = {
   activateGradient: erase(activateGradient),
   channelSums: erase(channelSums),
   dotProduct: erase(dotProduct),
+  dropout: erase(dropout),
   conv2dInputGradient: erase(conv2dInputGradient),
   conv2dFilterGradient: erase(conv2dFilterGradient),
   ...referenceRegionGradients,

@@ -235,7 +235,9 @@ describe('recipes', () => {
     it('with the sizes of the network that they are put on', () => {
       const { channels } = contextOf('small') as { channels: number };
       expect(contextOf('small', 'context=ppm')).to.deep.equal(contextConfig('ppm', { channels }));
-      expect(contextOf('base', 'model=resnet18', 'context=ppm')).to.deep.equal(contextConfig('ppm'));
+      expect(contextOf('base', 'model=resnet18', 'form=paper', 'context=ppm')).to.deep.equal(
+        contextConfig('ppm'),
+      );
       expect(configOf(loadRecipe('base', { set: ['model=resnet18', 'context=aspp'] }), 3)).to.deep.equal(
         modelConfig('resnet18', { classes: 3, context: 'aspp' }),
       );

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { checkpointReader } from '../../lib/checkpoint/weights.js';
+import { withDropout } from '../../lib/models/contexts/defaults.js';
 import { buildSegmenter } from '../../lib/models/segmenter.js';
 import { chain, clipByGlobalNorm, movingAverage, sgd } from '../../lib/optim/index.js';
 import { type Device, openDevice } from '../../lib/runtime/device.js';
@@ -10,7 +11,8 @@ import { syntheticCheckpoint } from '../support/synthetic-weights.js';
 import { tinyNetwork } from '../support/tiny-network.js';
 
 const [batch, height, width, classes] = [4, 64, 64, 4];
-const config = tinyNetwork(classes);
+const network = tinyNetwork(classes);
+const config = { ...network, context: withDropout(network.context, 0.2) };
 
 /** Squares of colours under noise; every picture counts as many pixels, so that all means weigh alike. */
 function batchOf(step: number): TrainingBatch {

@@ -53,7 +53,7 @@ describe('training', function () {
   });
 
   it('goes on from a checkpoint as if nothing had interrupted it, to the bit', async () => {
-    const recipe = recipeWith('accumulate=2', 'checkpoints.every=2');
+    const recipe = recipeWith('accumulate=2', 'checkpoints.every=2', 'dropout=0.3');
     const whole = await train({ recipe });
     const out = folder.path('out');
     const begun = await train({ recipe, folder: out }, 3);
@@ -64,7 +64,7 @@ describe('training', function () {
   });
 
   it('trains replicas on devices of their own, and resumes all from one checkpoint', async () => {
-    const recipe = recipeWith('replicas=2', 'checkpoints.every=2');
+    const recipe = recipeWith('replicas=2', 'checkpoints.every=2', 'dropout=0.3');
     const whole = await train({ recipe });
     const out = folder.path('replicas');
     const begun = await train({ recipe, folder: out }, 3);

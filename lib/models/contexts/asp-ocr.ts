@@ -1,11 +1,19 @@
 import { z } from 'zod';
 import type { GraphBuilder } from '../../ir/builder.js';
 import type { Value } from '../../ir/graph.js';
-import { convNormActivation, pixelClassifier } from '../../nn/layers.js';
+import { convNormActivation } from '../../nn/layers.js';
 import type { BackboneFeatures } from '../backbones/features.js';
 import { dilatedBranches, dilationsField } from './aspp.js';
 import { type Contextual, objectAttention, softRegions } from './object-context.js';
-import { count, hiddenClassifier, normActivation, normFields, sideBySide } from './parts.js';
+import {
+  count,
+  dropoutFields,
+  hiddenClassifier,
+  normActivation,
+  normFields,
+  representationClassifier,
+  sideBySide,
+} from './parts.js';
 import type { Scores } from './scores.js';
 
 export const aspOcrSchema = z.strictObject({
@@ -18,6 +26,7 @@ export const aspOcrSchema = z.strictObject({
   /** Hidden channels of the region head. */
   regionHeadChannels: count,
   ...normFields,
+  ...dropoutFields,
 });
 
 /** OCR inside ASPP, as plain data. */
@@ -40,7 +49,7 @@ export function aspOcrHead(
   const module = builder.at('asp_ocr_head');
   const regions = softRegions(module.at('object_head'), regionLogits);
   const { y, relation } = aspOcr(module, features.final, config, regions);
-  const logits = pixelClassifier(builder.at('cls_head'), y, classes);
+  const logits = representationClassifier(builder, y, classes, config);
   return { logits, auxiliaryLogits: regionLogits, regionLogits, regions, relation };
 }
 

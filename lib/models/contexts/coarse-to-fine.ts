@@ -2,11 +2,18 @@ import { z } from 'zod';
 import type { GraphBuilder } from '../../ir/builder.js';
 import type { Value } from '../../ir/graph.js';
 import { constant } from '../../ir/initializer.js';
-import { pixelClassifier } from '../../nn/layers.js';
 import { noActivation } from '../../ops/epilogue.js';
 import { add, scaleBy } from '../../ops/index.js';
 import type { BackboneFeatures } from '../backbones/features.js';
-import { auxiliaryFields, auxiliaryHead, classified, count, sideBySide, trunk } from './parts.js';
+import {
+  auxiliaryFields,
+  auxiliaryHead,
+  classified,
+  count,
+  representationClassifier,
+  sideBySide,
+  trunk,
+} from './parts.js';
 import type { Scores } from './scores.js';
 
 export const coarseToFineSchemes = [
@@ -61,7 +68,7 @@ export function coarseToFineHead(
   if (scheme === 'coarse-only') return { logits: coarse };
 
   const read = scheme === 'label-refinement' ? sideBySide(builder, [coarse, features.final]) : features.final;
-  const fine = pixelClassifier(builder.at('cls_head'), trunk(builder, read, config), classes);
+  const fine = representationClassifier(builder, trunk(builder, read, config), classes, config);
   return {
     logits: scheme === 'label-ensemble' ? weightedSum(builder.at('ensemble'), { coarse, fine }) : fine,
     auxiliaryLogits: coarse,

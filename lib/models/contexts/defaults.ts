@@ -1,5 +1,6 @@
 import type { ContextConfig, ContextKind } from './index.js';
-import type { OcrForm } from './object-context.js';
+import { formFacts, type OcrForm } from './object-context.js';
+import type { DropoutConfig, NormConfig } from './parts.js';
 
 /** What one network's contexts have in common, so that they can be compared. */
 export interface ContextSizes {
@@ -16,6 +17,10 @@ export interface ContextSizes {
   /** Of the batch normalisation in the head. */
   readonly epsilon?: number | undefined;
   readonly negativeSlope?: number | undefined;
+  /** Rate of the representation's dropout in training; by default that of OCR's form: none in the paper's. */
+  readonly dropout?: number | undefined;
+  /** Of the auxiliary head's; by default 0. */
+  readonly auxiliaryDropout?: number | undefined;
 }
 
 type ConfigOf<K extends ContextKind> = Extract<ContextConfig, { kind: K }>;
@@ -23,12 +28,13 @@ type ConfigOf<K extends ContextKind> = Extract<ContextConfig, { kind: K }>;
 interface Sizes {
   readonly channels: number;
   readonly keyChannels: number;
-  readonly norm: { readonly epsilon: number; readonly negativeSlope: number };
+  /** What all heads have. */
+  readonly shared: NormConfig & DropoutConfig;
   readonly objects: Omit<ConfigOf<'ocr'>, 'kind' | 'relation' | 'supervision'>;
 }
 
 const defaults: { readonly [K in ContextKind]: (sizes: Sizes) => ConfigOf<K> } = {
-  none: () => ({ kind: 'none', head: 'fcn' }),
+  none: ({ shared: { dropout } }) => ({ kind: 'none', head: 'fcn', dropout }),
   ocr: ({ objects }) => ({ kind: 'ocr', ...objects, relation: 'pixel-region', supervision: 'regions' }),
   'ground-truth-ocr': ({ objects }) => ({
     kind: 'ground-truth-ocr',
@@ -36,64 +42,64 @@ const defaults: { readonly [K in ContextKind]: (sizes: Sizes) => ConfigOf<K> } =
     truth: 'both',
     auxiliaryChannels: 0,
   }),
-  ppm: ({ channels, norm }) => ({
+  ppm: ({ channels, shared }) => ({
     kind: 'ppm',
     channels,
     branchChannels: channels,
     pools: [1, 2, 3, 6],
-    ...norm,
+    ...shared,
     auxiliaryChannels: channels,
   }),
-  aspp: ({ channels, norm }) => ({
+  aspp: ({ channels, shared }) => ({
     kind: 'aspp',
     channels: part(channels, 2),
     dilations: [12, 24, 36],
-    ...norm,
+    ...shared,
     auxiliaryChannels: channels,
   }),
-  'self-attention': ({ channels, keyChannels, norm }) => ({
+  'self-attention': ({ channels, keyChannels, shared }) => ({
     kind: 'self-attention',
     channels,
     keyChannels,
-    ...norm,
+    ...shared,
     auxiliaryChannels: channels,
   }),
-  danet: ({ channels, norm }) => ({
+  danet: ({ channels, shared }) => ({
     kind: 'danet',
     channels,
     keyChannels: part(channels, 8),
-    ...norm,
+    ...shared,
     auxiliaryChannels: channels,
   }),
-  'cc-attention': ({ channels, norm }) => ({
+  'cc-attention': ({ channels, shared }) => ({
     kind: 'cc-attention',
     channels,
     keyChannels: part(channels, 8),
     recurrence: 2,
-    ...norm,
+    ...shared,
     auxiliaryChannels: channels,
   }),
-  'double-attention': ({ channels, keyChannels, norm }) => ({
+  'double-attention': ({ channels, keyChannels, shared }) => ({
     kind: 'double-attention',
     channels,
     keyChannels,
     regions: 64,
-    ...norm,
+    ...shared,
     auxiliaryChannels: channels,
   }),
-  'asp-ocr': ({ channels, norm }) => ({
+  'asp-ocr': ({ channels, shared }) => ({
     kind: 'asp-ocr',
     channels: part(channels, 2),
     keyChannels: part(channels, 4),
     dilations: [12, 24, 36],
     regionHeadChannels: channels,
-    ...norm,
+    ...shared,
   }),
-  'coarse-to-fine': ({ channels, norm }) => ({
+  'coarse-to-fine': ({ channels, shared }) => ({
     kind: 'coarse-to-fine',
     scheme: 'label-refinement',
     channels,
-    ...norm,
+    ...shared,
     auxiliaryChannels: channels,
   }),
 };
@@ -105,34 +111,41 @@ const defaults: { readonly [K in ContextKind]: (sizes: Sizes) => ConfigOf<K> } =
 export function contextConfig<K extends ContextKind>(kind: K, sizes: ContextSizes = {}): ConfigOf<K> {
   const { channels = 512, keyChannels = part(channels, 2), pixelConvolution = true, form = 'paper' } = sizes;
   const { regionHeadChannels, epsilon = 1e-5, negativeSlope = 0 } = sizes;
-  const norm = { epsilon, negativeSlope };
+  const { dropout = formFacts[form].dropout, auxiliaryDropout = 0 } = sizes;
+  const shared = { epsilon, negativeSlope, dropout, auxiliaryDropout };
   const objects = {
-    ...{ form, channels, keyChannels, pixelConvolution, ...norm },
+    ...{ form, channels, keyChannels, pixelConvolution, ...shared },
     ...(regionHeadChannels !== undefined && { regionHeadChannels }),
   };
-  return defaults[kind]({ channels, keyChannels, norm, objects });
+  return defaults[kind]({ channels, keyChannels, shared, objects });
 }
 
 /** The sizes that give a configuration of another kind the width of this one. */
 export function contextSizes(config: ContextConfig): ContextSizes {
   if (config.kind === 'none') return {};
-  const { epsilon, negativeSlope } = config;
-  const norm = { epsilon, negativeSlope };
+  const { epsilon, negativeSlope, dropout, auxiliaryDropout } = config;
+  const shared = { epsilon, negativeSlope, dropout, auxiliaryDropout };
   switch (config.kind) {
     case 'ocr':
     case 'ground-truth-ocr': {
       const { channels, keyChannels, pixelConvolution, form, regionHeadChannels } = config;
-      return { channels, keyChannels, pixelConvolution, form, regionHeadChannels, ...norm };
+      return { channels, keyChannels, pixelConvolution, form, regionHeadChannels, ...shared };
     }
     case 'aspp':
     case 'asp-ocr':
-      return { channels: 2 * config.channels, ...norm };
+      return { channels: 2 * config.channels, ...shared };
     case 'self-attention':
     case 'double-attention':
-      return { channels: config.channels, keyChannels: config.keyChannels, ...norm };
+      return { channels: config.channels, keyChannels: config.keyChannels, ...shared };
     default:
-      return { channels: config.channels, ...norm };
+      return { channels: config.channels, ...shared };
   }
+}
+
+/** The same context with another rate of dropout; of its auxiliary head's, too, where that has some. */
+export function withDropout<C extends ContextConfig>(context: C, dropout: number): C {
+  const inAuxiliary = context.kind !== 'none' && context.auxiliaryDropout > 0;
+  return { ...context, dropout, ...(inAuxiliary && { auxiliaryDropout: dropout }) };
 }
 
 const part = (channels: number, divisor: number): number => Math.max(1, Math.floor(channels / divisor));

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { GraphBuilder } from '../../ir/builder.js';
 import type { Value } from '../../ir/graph.js';
-import { channelsOf, convNormActivation, pixelClassifier } from '../../nn/layers.js';
+import { channelsOf, convNormActivation, dropout, pixelClassifier } from '../../nn/layers.js';
 import { noActivation } from '../../ops/epilogue.js';
 import {
   aggregateRegions,
@@ -11,7 +11,7 @@ import {
   softmax,
   spatialSoftmax,
 } from '../../ops/index.js';
-import { count, normActivation, normFields, sideBySide } from './parts.js';
+import { count, dropoutFields, normActivation, normFields, sideBySide } from './parts.js';
 
 /** The module as the paper describes it, and as the two published code bases build it. */
 export const ocrForms = ['paper', 'openseg', 'hrnet-ocr'] as const;
@@ -29,6 +29,7 @@ export const moduleFields = {
   /** Hidden channels of the region head, in the forms where it is not linear; by default those of its input. */
   regionHeadChannels: count.optional(),
   ...normFields,
+  ...dropoutFields,
 };
 
 export type ObjectContextConfig = z.infer<z.ZodObject<typeof moduleFields>>;
@@ -45,9 +46,11 @@ interface FormFacts {
   /** Whether φ(x)ᵀψ(f) is divided by √keyChannels. */
   readonly scaledRelation: boolean;
   readonly contextFirst: boolean;
+  /** Rate of dropout of the representation's channels when the form was published. */
+  readonly dropout: number;
 }
 
-const formFacts: Readonly<Record<OcrForm, FormFacts>> = {
+export const formFacts: Readonly<Record<OcrForm, FormFacts>> = {
   paper: {
     regionHeadKernel: undefined,
     pixelBias: false,
@@ -55,6 +58,7 @@ const formFacts: Readonly<Record<OcrForm, FormFacts>> = {
     transformLayers: 1,
     scaledRelation: false,
     contextFirst: false,
+    dropout: 0,
   },
   openseg: {
     regionHeadKernel: 3,
@@ -63,6 +67,7 @@ const formFacts: Readonly<Record<OcrForm, FormFacts>> = {
     transformLayers: 2,
     scaledRelation: true,
     contextFirst: true,
+    dropout: 0.05,
   },
   'hrnet-ocr': {
     regionHeadKernel: 1,
@@ -71,6 +76,7 @@ const formFacts: Readonly<Record<OcrForm, FormFacts>> = {
     transformLayers: 2,
     scaledRelation: true,
     contextFirst: true,
+    dropout: 0.05,
   },
 };
 
@@ -90,7 +96,7 @@ export function regionHead(
     bias: true,
     ...normActivation(config),
   });
-  return pixelClassifier(builder.at(3), hidden, classes);
+  return pixelClassifier(builder.at(3), dropout(builder.at(2), hidden, config.auxiliaryDropout), classes);
 }
 
 /** Soft object regions (N, H, W, K) from coarse class scores. */

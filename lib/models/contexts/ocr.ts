@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { GraphBuilder } from '../../ir/builder.js';
 import type { Value } from '../../ir/graph.js';
-import { channelsOf, pixelClassifier } from '../../nn/layers.js';
+import { channelsOf } from '../../nn/layers.js';
 import { softmax } from '../../ops/index.js';
 import type { BackboneFeatures } from '../backbones/features.js';
 import { linear } from './attention.js';
 import { type GivenObjects, moduleFields, objectContext, regionHead, softRegions } from './object-context.js';
-import { auxiliaryHead, count } from './parts.js';
+import { auxiliaryHead, count, representationClassifier } from './parts.js';
 import type { Scores } from './scores.js';
 
 export const ocrSchema = z.strictObject({
@@ -41,7 +41,7 @@ export function ocrHead(
   const objects = objectsOf(builder, regionLogits, config);
   const { y, relation } = objectContext(builder, features.final, config, objects);
   return {
-    logits: pixelClassifier(builder.at('cls_head'), y, classes),
+    logits: representationClassifier(builder, y, classes, config),
     auxiliaryLogits:
       supervision === 'regions'
         ? regionLogits

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "core/bilinear.h"
+#include "core/dropout-mask.h"
 #include "core/epilogue.h"
 #include "core/range.h"
 #include "cpu/isa.h"
@@ -282,6 +283,19 @@ struct ActivationGradient {
   Epilogue epilogue;
 };
 
+/// y = x · the factors of a dropout: of channels in rows (samples, factorStride); of elements, which are
+/// drawn as they are needed, where those are null.
+struct Dropout {
+  DataType type;
+  std::int64_t channels, samplePixels;
+  Source x;
+  Target y;
+  DropoutMask mask;
+  const std::int32_t* noise;
+  const float* channelFactors;
+  std::int64_t factorStride;
+};
+
 struct DotProduct {
   DataType type;
   std::int64_t channels;
@@ -421,6 +435,10 @@ struct Kernels {
   void (*depthwiseFilterGradient)(const DepthwiseFilterGradient&, Range channels);
   void (*resizeArgmax)(const ResizeArgmax&, Range rows);
   void (*activationGradient)(const ActivationGradient&, Range pixels);
+  /// Four factors of a sample for each of some quads of places.
+  void (*drawFactors)(const DropoutMask&, const std::int32_t* noise, std::int64_t sample, Range quads,
+                      float* factors);
+  void (*dropout)(const Dropout&, Range pixels);
   double (*dotProduct)(const DotProduct&, Range pixels);
   /// Over some pixels, for some channels: sums += the terms. From here on, vectors of sums are as long as the
   /// channels rounded up to kMostLanes, and ranges of channels start at multiples of kMostLanes.

@@ -35,6 +35,9 @@ void pixelProduct(const PixelProduct&, Range pixels);
 void depthwiseFilterGradient(const DepthwiseFilterGradient&, Range channels);
 void resizeArgmax(const ResizeArgmax&, Range rows);
 void activationGradient(const ActivationGradient&, Range pixels);
+void drawFactors(const DropoutMask&, const std::int32_t* noise, std::int64_t sample, Range quads,
+                 float* factors);
+void dropout(const Dropout&, Range pixels);
 double dotProduct(const DotProduct&, Range pixels);
 void channelSums(const ChannelTerms&, Range pixels, Range channels, float* sums);
 void channelMoments(const ChannelTerms&, Range pixels, Range channels, float* shift, float* sums,
