@@ -11,6 +11,7 @@ export function cpuKind({ threads, isa, bfloat16 }: NativeCpuInfo, inspect: Targ
     description: `${threads} threads`,
     identity: ({ cpuModel, oneDnnVersion }) =>
       `${cpuModel}, ${isa}, ${threads} threads, oneDNN ${oneDnnVersion}`,
+    replicas: (count) => Array.from({ length: count }, (_, i) => ({ threads: partOf(threads, i, count) })),
     threads,
     // Without instructions for it bfloat16 would be slower than float32.
     precisions: bfloat16 ? ['float32', 'bfloat16'] : ['float32'],
@@ -19,6 +20,10 @@ export function cpuKind({ threads, isa, bfloat16 }: NativeCpuInfo, inspect: Targ
     requireMemory,
   };
 }
+
+/** Of threads that several devices share; each has one at least. */
+const partOf = (threads: number, i: number, count: number): number =>
+  Math.max(1, Math.floor(((i + 1) * threads) / count) - Math.floor((i * threads) / count));
 
 /** Systems that promise more memory than they have end the process instead of failing the allocation. */
 function requireMemory(arenaBytes: number, heldBytes: number): void {

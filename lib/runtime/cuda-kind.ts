@@ -5,7 +5,7 @@ import type { NativeCudaInfo } from './native.js';
 
 /** A GPU of NVIDIA's. */
 export function cudaKind(
-  { model, computeCapability, tf32 }: NativeCudaInfo,
+  { index, model, computeCapability, tf32 }: NativeCudaInfo,
   inspect: Target['inspect'],
 ): DeviceKind {
   return {
@@ -13,6 +13,8 @@ export function cudaKind(
     description: model,
     identity: ({ cuda }) =>
       `${model}, compute capability ${computeCapability}, driver for CUDA ${cuda.driverVersion}, ${tf32 ? 'TF32' : 'float32'}`,
+    replicas: (count) =>
+      Array.from({ length: count }, (_, i) => ({ device: 'cuda', index: index + i, tf32 })),
     precisions: ['float32', 'bfloat16'],
     trainingPrecisions: ['float32', 'bfloat16'],
     arithmetic: { expected: 'another GPU', received: `compute capability ${computeCapability}` },

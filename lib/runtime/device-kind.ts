@@ -1,5 +1,6 @@
 import type { Precision } from '../compile/passes/assign-precision.js';
 import type { Target } from '../compile/target.js';
+import type { DeviceOptions } from './device.js';
 import type { NativeDescription } from './native.js';
 
 /** What devices of one kind do in a way of their own. */
@@ -9,6 +10,8 @@ export interface DeviceKind {
   readonly description: string;
   /** All that an algorithm's time depends on besides the problem. */
   identity(machine: NativeDescription): string;
+  /** How so many devices are opened that train together in place of this one. */
+  replicas(count: number): readonly DeviceOptions[];
   /** Threads that compute, where they are the processor's. */
   readonly threads?: number;
   /** Element types of activations in which networks run. */

@@ -130,6 +130,11 @@ export class Device implements AsyncDisposable {
     return this.#kind.threads;
   }
 
+  /** How so many devices are opened that train together in place of this one: they share its threads, or are the GPUs from it on. */
+  replicas(count: number): readonly DeviceOptions[] {
+    return this.#kind.replicas(count);
+  }
+
   /** Allocated now for the runs of all loaded programs, which share it. */
   get arenaBytes(): number {
     return this.#native.arenaBytes();

@@ -94,7 +94,8 @@ export class Trainer implements AsyncDisposable {
     const opened = await openUnlessOpen(device, options);
     const replicas: Device[] = [];
     try {
-      replicas.push(...(await openReplicas(recipe.replicas, opened)));
+      if (recipe.replicas > 1)
+        for (const options of opened.replicas(recipe.replicas)) replicas.push(await openDevice(options));
       const training = replicas.length > 0 ? replicas : opened;
       const program = await programOf(training, config, recipe, dataset, report.counts);
       const startStep = checkpoint
@@ -318,20 +319,6 @@ async function findStart(
       expected: `a readable file in ${store.folder}`,
     });
   return last;
-}
-
-/** Several devices that share the threads; none where one trains. */
-async function openReplicas(count: number, { name, threads }: Device): Promise<Device[]> {
-  if (count === 1) return [];
-  if (threads === undefined)
-    throw new OcrnetError('UNSUPPORTED', `The device ${name} does not train with others`, {
-      expected: 'one replica, or the device cpu',
-      received: `${count} replicas`,
-    });
-  const part = (i: number) => Math.floor(((i + 1) * threads) / count) - Math.floor((i * threads) / count);
-  return await Promise.all(
-    Array.from({ length: count }, (_, i) => openDevice({ threads: Math.max(1, part(i)) })),
-  );
 }
 
 async function prepareFolder(folder: string, recipe: Recipe): Promise<void> {

@@ -49,9 +49,8 @@ class CudaBackend final : public Backend {
 std::unique_ptr<Executable> CudaBackend::load(ValidPlan plan, std::shared_ptr<Weights> weights,
                                               std::shared_ptr<State> state,
                                               std::unique_ptr<Membership> place) {
-  if (place) throw Error("UNSUPPORTED", "GPUs do not train in groups: expected a plan without one");
-  return std::make_unique<CudaExecutable>(std::move(plan), parametersOf(weights), std::move(state), device_,
-                                          pipeline_, arena_);
+  return std::make_unique<CudaExecutable>(std::move(plan), parametersOf(weights), std::move(state),
+                                          std::move(place), device_, pipeline_, arena_);
 }
 
 std::shared_ptr<Parameters> CudaBackend::parametersOf(const std::shared_ptr<Weights>& weights) {

@@ -15,6 +15,7 @@
 
 namespace ocrnet::cuda {
 
+class MeetingStep;
 class Parameters;
 
 /// The device's memory of one execution, in the order of the step's inputs and outputs; null where absent.
@@ -48,6 +49,8 @@ class PreparedStep {
   virtual ~PreparedStep() = default;
   /// Puts the step's work into the stream, which may be captured: nothing is allocated and nobody waits.
   virtual void enqueue(const StepMemory& memory, cudaStream_t stream) = 0;
+  /// Itself, where it meets the other members of a group; null where it does not.
+  virtual MeetingStep* meeting() { return nullptr; }
   /// Of an input that the caller gives, in the processor's memory, before anything runs: throws
   /// Error("INVALID_DATA") where the step cannot take its values.
   virtual void accept(std::size_t /*input*/, const std::byte* /*values*/) const {}

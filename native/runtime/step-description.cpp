@@ -15,4 +15,9 @@ void requireChoice(const StepDescription& step, const Choice& choice) {
                                   " with " + std::to_string(scratchBytes));
 }
 
+void requireGroup(const StepDescription& step) {
+  if (step.inGroup()) return;
+  throw Error("INVALID_ARGUMENT", "meets the other devices of a group: the plan was loaded without one");
+}
+
 }  // namespace ocrnet

@@ -51,4 +51,7 @@ struct Choice {
 /// needs.
 void requireChoice(const StepDescription& step, const Choice& choice);
 
+/// For steps that meet the group's other devices. Throws Error("INVALID_ARGUMENT").
+void requireGroup(const StepDescription& step);
+
 }  // namespace ocrnet

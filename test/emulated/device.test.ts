@@ -2,7 +2,6 @@ import { expect } from 'chai';
 import { GraphBuilder } from '../../lib/ir/builder.js';
 import { activate } from '../../lib/ops/index.js';
 import { type Device, describeMachine, openDevice } from '../../lib/runtime/device.js';
-import { DeviceGroup } from '../../lib/runtime/group.js';
 import { ops } from '../../lib/runtime/operations.js';
 import { ocrnet } from '../support/command-line.js';
 import { expectOcrnetError } from '../support/expect-error.js';
@@ -95,14 +94,5 @@ describe('CUDA devices, emulated', () => {
     const { outputs } = await small.run({ x: Float32Array.of(-1, 0, 1, 2) });
     expect([...(outputs.y as Float32Array)]).to.deep.equal([0, 0, 1, 2]);
     small.dispose();
-  });
-
-  it('refuse groups by name', async () => {
-    const member = new DeviceGroup(1).member(0);
-    await expectOcrnetError(
-      () => device.load(twice([1, 2, 2, 1]), device.createWeights(), undefined, member),
-      'UNSUPPORTED',
-      'group',
-    );
   });
 });

@@ -1,17 +1,13 @@
 import { expect } from 'chai';
-import { GraphBuilder } from '../../lib/ir/builder.js';
-import type { Graph, Value } from '../../lib/ir/graph.js';
-import type { Activation } from '../../lib/ops/epilogue.js';
-import { allReduce, batchNormGradient, batchNormTraining } from '../../lib/ops/index.js';
+import type { Graph } from '../../lib/ir/graph.js';
 import { type Device, openDevice } from '../../lib/runtime/device.js';
 import { DeviceGroup, type GroupMember } from '../../lib/runtime/group.js';
 import type { Program } from '../../lib/runtime/program.js';
 import { relativeError } from '../support/compare.js';
 import { expectOcrnetError } from '../support/expect-error.js';
+import { normGraph, sumGraph } from '../support/group-graphs.js';
 import { randomNumbers, randomTensor } from '../support/random.js';
 import type { ReferenceTensor } from '../support/reference-tensor.js';
-
-const float = (shape: readonly number[]) => ({ dataType: 'float32', shape }) as const;
 
 type Arrays = Readonly<Record<string, Float32Array>>;
 
@@ -36,13 +32,6 @@ describe('groups of devices', () => {
       Program,
       Program,
     ];
-
-  function sumGraph(count: number, average = false): Graph {
-    const graph = new GraphBuilder('sum');
-    const x = graph.input('x', float([count]));
-    graph.output('y', graph.add(allReduce, { x }, { average }).y);
-    return graph.build();
-  }
 
   it('adds up and averages over the members, with the same bits on all', async () => {
     const next = randomNumbers(3);
@@ -74,38 +63,6 @@ describe('groups of devices', () => {
       /member of a group/,
     );
   });
-
-  /** Forward and backward of one batch norm, for a batch or a part of one. */
-  function normGraph(
-    shape: readonly [number, number, number, number],
-    { synchronised, activation, residual }: NormCase & { readonly synchronised: boolean },
-  ): Graph {
-    const graph = new GraphBuilder('norm');
-    const [x, dy] = [graph.input('x', float(shape)), graph.input('dy', float(shape))];
-    const vector = (name: string) => graph.input(name, float([shape[3]]));
-    const [weight, bias] = [vector('weight'), vector('bias')];
-    const [runningMean, runningVariance] = [vector('runningMean'), vector('runningVariance')];
-    const other: Value | undefined = residual ? graph.input('residual', float(shape)) : undefined;
-    const after = { activation, negativeSlope: 0.1 };
-    const { y, mean, inverseDeviation, newRunningMean, newRunningVariance } = graph.add(
-      batchNormTraining,
-      { x, weight, bias, runningMean, runningVariance, ...(other && { residual: other }) },
-      { epsilon: 1e-5, momentum: 0.3, frozen: false, synchronised, recoversInput: false, ...after },
-    );
-    const { dx, dWeight, dBias, dResidual } = graph.add(
-      batchNormGradient,
-      { dy, weight, bias, mean, inverseDeviation, x, y },
-      { frozen: false, synchronised, ...after },
-    );
-    const outputs = { y, mean, inverseDeviation, newRunningMean, newRunningVariance, dx, dWeight, dBias };
-    for (const [name, value] of Object.entries({ ...outputs, dResidual })) graph.output(name, value);
-    return graph.build();
-  }
-
-  interface NormCase {
-    readonly activation: Activation;
-    readonly residual: boolean;
-  }
 
   // Parts of the batch of different sizes: pictures of 5 × 7 and 3 × 7 pixels, as one of 8 × 7.
   for (const [rows, channels, pictures] of [

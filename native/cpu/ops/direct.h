@@ -36,12 +36,6 @@ inline void requireFloat32(const StepDescription& step) {
   }
 }
 
-/// For steps that meet the group's other devices.
-inline void requireGroup(const StepDescription& step) {
-  if (!step.inGroup())
-    throw Error("INVALID_ARGUMENT", "meets the other devices of a group: the plan was loaded without one");
-}
-
 /// A tensor's stride beside its data, which comes with each execution; of an absent tensor nothing.
 inline Source sourceOf(const TensorInfo* tensor, const void* data = nullptr) {
   return {data, tensor ? tensor->pixelStride : 0};

@@ -1,6 +1,7 @@
 // Two passes over x: the first finds the statistics, the second normalises. Each range of pixels has its sums
 // taken around a mean of its own and all ranges are joined in float64: a mean far above the deviation costs
-// nothing. Bound by memory: x is read twice and y written once.
+// nothing. Devices of a group that share a batch meet between the passes and join their moments as ranges
+// are. Bound by memory: x is read twice and y written once.
 
 #include <cmath>
 
@@ -110,9 +111,15 @@ __device__ void writeStatistics(const Statistics& s, std::int64_t c, double batc
   if (s.newVariance) s.newVariance[c] = static_cast<float>((1 - part) * oldVariance + part * unbiased);
 }
 
-/// Joins the moments of all ranges (Chan, Golub and LeVeque 1979).
-__global__ void __launch_bounds__(kJoinThreads)
-    statisticsKernel(PixelRanges ranges, std::int64_t rangeCount, Moments moments, Statistics statistics) {
+/// The moments of all ranges as one (Chan, Golub and LeVeque 1979): the mean, and the sum of squared
+/// distances from it. All threads must come.
+struct JoinedMoments {
+  std::int64_t channel;
+  bool writes;  // one thread for each channel
+  double mean, squares;
+};
+__device__ __forceinline__ JoinedMoments joinedMoments(const PixelRanges& ranges, std::int64_t rangeCount,
+                                                       const Moments& moments) {
   auto& memory = sharedMemory<JoinMemory>();
   const std::int64_t channel = static_cast<std::int64_t>(blockIdx.x) * kWarpLanes + threadIdx.x % kWarpLanes;
   const bool inside = channel < ranges.channels;
@@ -134,7 +141,31 @@ __global__ void __launch_bounds__(kJoinThreads)
     const double sum = moments.sums[at], n = pixelsOf(range), distance = meanOf(range) - mean;
     return static_cast<double>(moments.squares[at]) - sum * sum / n + n * distance * distance;
   });
-  if (inside && threadIdx.x < kWarpLanes) writeStatistics(statistics, channel, mean, squares, pixels);
+  return {channel, inside && threadIdx.x < kWarpLanes, mean, squares};
+}
+
+__global__ void __launch_bounds__(kJoinThreads)
+    statisticsKernel(PixelRanges ranges, std::int64_t rangeCount, Moments moments, Statistics statistics) {
+  const JoinedMoments all = joinedMoments(ranges, rangeCount, moments);
+  if (all.writes) {
+    writeStatistics(statistics, all.channel, all.mean, all.squares, static_cast<double>(ranges.pixels));
+  }
+}
+
+/// In place of it where devices meet: what this one brings …
+__global__ void __launch_bounds__(kJoinThreads)
+    memberMomentsKernel(PixelRanges ranges, std::int64_t rangeCount, Moments moments, MemberSums own) {
+  const JoinedMoments all = joinedMoments(ranges, rangeCount, moments);
+  if (all.writes) own.first[all.channel] = all.mean, own.second[all.channel] = all.squares;
+  if (blockIdx.x == 0 && threadIdx.x == 0) *own.pixels = static_cast<double>(ranges.pixels);
+}
+
+/// … and the statistics of the whole batch.
+__global__ void __launch_bounds__(kElementThreads)
+    wholeStatisticsKernel(std::int64_t channels, MemberSums whole, Statistics statistics) {
+  const std::int64_t channel = packIndex();
+  if (channel >= channels) return;
+  writeStatistics(statistics, channel, whole.first[channel], whole.second[channel], *whole.allPixels);
 }
 
 /// y = activation((x − mean) · scale + bias + residual).
@@ -169,56 +200,137 @@ __global__ void __launch_bounds__(ChannelTile<count>::kThreads)
   });
 }
 
+/// A step's two passes.
+class BatchNormPasses {
+ public:
+  explicit BatchNormPasses(const StepDescription& step)
+      : attributes_(step.attributes<BatchNormTrainingAttributes>()),
+        type_(step.input(0)->dataType),
+        ranges_(PixelRanges::forSums(*step.input(0))),
+        x_(sourceOf(step.input(0), nullptr)),
+        residual_(sourceOf(step.input(5), nullptr)),
+        y_(targetOf(step.output(0), nullptr)) {}
+
+  const PixelRanges& ranges() const { return ranges_; }
+  bool meets() const { return attributes_.synchronised && !attributes_.frozen; }
+  std::size_t scratchBytes() const { return BatchNormScratch::bytes(ranges_, attributes_.frozen); }
+
+  void findMoments(const StepMemory& memory, cudaStream_t stream) const {
+    if (attributes_.frozen) return;
+    withKernels(memory, [&]<class T, int count>() {
+      launch<momentsKernel<T, count>>(ranges_.shape<count>(sizeof(RowSumMemory<count>)), stream, x(memory),
+                                      ranges_, scratch(memory).moments);
+    });
+  }
+  /// Of the device's own pixels.
+  void findStatistics(const StepMemory& memory, cudaStream_t stream) const {
+    launch<statisticsKernel>(joinShape(ranges_.channels), stream, ranges_,
+                             attributes_.frozen ? 0 : ranges_.count(), scratch(memory).moments,
+                             statistics(memory));
+  }
+  Statistics statistics(const StepMemory& memory) const {
+    const BatchNormScratch found = scratch(memory);
+    return {.epsilon = attributes_.epsilon,
+            .momentum = attributes_.momentum,
+            .frozen = attributes_.frozen,
+            .weight = memory.in<float>(1),
+            .runningMean = memory.in<float>(3),
+            .runningVariance = memory.in<float>(4),
+            .mean = memory.out<float>(1),
+            .inverseDeviation = memory.out<float>(2),
+            .newMean = memory.out<float>(3),
+            .newVariance = memory.out<float>(4),
+            .meanUsed = found.mean,
+            .scale = found.scale};
+  }
+  void normalise(const StepMemory& memory, cudaStream_t stream) const {
+    const BatchNormScratch found = scratch(memory);
+    const Normalisation normalisation{.x = x(memory),
+                                      .mean = found.mean,
+                                      .scale = found.scale,
+                                      .bias = memory.in<float>(2),
+                                      .residual = residual(memory),
+                                      .y = {memory.outputs[0], y_.stride},
+                                      .epilogue = {attributes_.activation, attributes_.negativeSlope}};
+    withKernels(memory, [&]<class T, int count>() {
+      const PixelRanges parts = ranges_.forMap<count>();
+      launch<normaliseKernel<T, count>>(parts.template shape<count>(), stream, normalisation, parts);
+    });
+  }
+
+  BatchNormScratch scratch(const StepMemory& memory) const { return {ranges_, memory.scratch}; }
+
+ private:
+  Source x(const StepMemory& memory) const { return {memory.inputs[0], x_.stride}; }
+  Source residual(const StepMemory& memory) const { return {memory.inputs[5], residual_.stride}; }
+
+  /// body<T, count>(): the element, and the channels of a pack.
+  template <class Body>
+  void withKernels(const StepMemory& memory, const Body& body) const {
+    withFloatType(type_, [&](auto element) {
+      using T = decltype(element);
+      withPacks<kPackElements<T>>(
+          ranges_.channels, sizeof(T),
+          {x(memory), residual(memory), Target{memory.outputs[0], y_.stride}.asSource()},
+          [&](auto count) { body.template operator()<T, count>(); });
+    });
+  }
+
+  BatchNormTrainingAttributes attributes_;
+  DataType type_;
+  PixelRanges ranges_;
+  Source x_, residual_;  // of these the strides
+  Target y_;
+};
+
+/// Of a batch that the group's members share.
+class SynchronisedBatchNorm final : public MeetingStep {
+ public:
+  explicit SynchronisedBatchNorm(const BatchNormPasses& passes) : passes_(passes), ranges_(passes.ranges()) {}
+
+  void enqueue(const StepMemory& memory, cudaStream_t stream) override {
+    passes_.findMoments(memory, stream);
+    launch<memberMomentsKernel>(joinShape(ranges_.channels), stream, ranges_, ranges_.count(),
+                                passes_.scratch(memory).moments, sums(memory).own);
+  }
+  std::size_t bytes() const override { return MemberSums::bytes(ranges_.channels); }
+  Exchange exchange(const StepMemory& memory) const override { return sums(memory).exchange(); }
+  void meet(MemberMemories memories, const Membership& place) const override {
+    joinMoments(memories, place, ranges_.channels);
+  }
+  void enqueueRest(const StepMemory& memory, cudaStream_t stream) override {
+    launch<wholeStatisticsKernel>(channelShape(ranges_.channels), stream, ranges_.channels,
+                                  sums(memory).whole, passes_.statistics(memory));
+    passes_.normalise(memory, stream);
+  }
+
+ private:
+  MeetingSums sums(const StepMemory& memory) const {
+    return {ranges_.channels, memory.scratch + passes_.scratchBytes()};
+  }
+
+  const BatchNormPasses passes_;
+  const PixelRanges ranges_;
+};
+
 Choice chooseBatchNormTraining(const StepDescription& step, const Device&) {
-  const auto& attributes = step.attributes<BatchNormTrainingAttributes>();
-  requireAlone(attributes.synchronised && !attributes.frozen);
-  return {.scratchBytes = BatchNormScratch::bytes(PixelRanges::forSums(*step.input(0)), attributes.frozen)};
+  const BatchNormPasses passes(step);
+  const std::size_t sums = passes.meets() ? MeetingSums::bytes(step.input(0)->channels()) : 0;
+  return {.scratchBytes = passes.scratchBytes() + sums};
 }
 
 std::unique_ptr<PreparedStep> prepareBatchNormTraining(const StepDescription& step, const Device& device,
                                                        Parameters&) {
   requireChoice(step, chooseBatchNormTraining(step, device));
-  const TensorInfo &x = *step.input(0), &y = *step.output(0);
-  const TensorInfo* const residual = step.input(5);
-  return preparedStep([attributes = step.attributes<BatchNormTrainingAttributes>(), type = x.dataType,
-                       ranges = PixelRanges::forSums(x), xSource = sourceOf(&x, nullptr),
-                       residualSource = sourceOf(residual, nullptr),
-                       yTarget = targetOf(&y, nullptr)](const StepMemory& memory, cudaStream_t stream) {
-    const BatchNormScratch scratch(ranges, memory.scratch);
-    const Normalisation normalisation{.x = {memory.inputs[0], xSource.stride},
-                                      .mean = scratch.mean,
-                                      .scale = scratch.scale,
-                                      .bias = memory.in<float>(2),
-                                      .residual = {memory.inputs[5], residualSource.stride},
-                                      .y = {memory.outputs[0], yTarget.stride},
-                                      .epilogue = {attributes.activation, attributes.negativeSlope}};
-    const Statistics statistics{.epsilon = attributes.epsilon,
-                                .momentum = attributes.momentum,
-                                .frozen = attributes.frozen,
-                                .weight = memory.in<float>(1),
-                                .runningMean = memory.in<float>(3),
-                                .runningVariance = memory.in<float>(4),
-                                .mean = memory.out<float>(1),
-                                .inverseDeviation = memory.out<float>(2),
-                                .newMean = memory.out<float>(3),
-                                .newVariance = memory.out<float>(4),
-                                .meanUsed = scratch.mean,
-                                .scale = scratch.scale};
-    const Source yAsSource{memory.outputs[0], yTarget.stride};
-    withFloatType(type, [&](auto element) {
-      using T = decltype(element);
-      withPacks<kPackElements<T>>(
-          ranges.channels, sizeof(T), {normalisation.x, normalisation.residual, yAsSource}, [&](auto count) {
-            if (!attributes.frozen) {
-              launch<momentsKernel<T, count>>(ranges.shape<count>(sizeof(RowSumMemory<count>)), stream,
-                                              normalisation.x, ranges, scratch.moments);
-            }
-            launch<statisticsKernel>(joinShape(ranges.channels), stream, ranges,
-                                     attributes.frozen ? 0 : ranges.count(), scratch.moments, statistics);
-            const PixelRanges parts = ranges.forMap<count>();
-            launch<normaliseKernel<T, count>>(parts.template shape<count>(), stream, normalisation, parts);
-          });
-    });
+  const BatchNormPasses passes(step);
+  if (passes.meets()) {
+    requireGroup(step);
+    return std::make_unique<SynchronisedBatchNorm>(passes);
+  }
+  return preparedStep([passes](const StepMemory& memory, cudaStream_t stream) {
+    passes.findMoments(memory, stream);
+    passes.findStatistics(memory, stream);
+    passes.normalise(memory, stream);
   });
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 
-#include "core/error.h"
+#include "cuda/meeting-step.h"
 #include "cuda/ops/channel-tiles.h"
+#include "cuda/ops/member-sums.h"
 
 namespace ocrnet::cuda {
 
@@ -18,9 +19,22 @@ inline std::int64_t partialFloats(const PixelRanges& ranges) {
   return roundUp(ranges.count() * ranges.channels, kScratchFloats);
 }
 
-/// Throws Error("UNSUPPORTED") where the statistics are those of a group.
-inline void requireAlone(bool synchronised) {
-  if (synchronised) throw Error("UNSUPPORTED", "needs groups of GPUs, which the CUDA device does not have");
+/// A thread for each channel.
+inline LaunchShape channelShape(std::int64_t channels) {
+  return {dim3(static_cast<unsigned>(divideUp(channels, std::int64_t{kElementThreads}))), kElementThreads};
 }
+
+/// What the device brings to a meeting of its group, and what it takes from it: behind all other scratch.
+struct MeetingSums {
+  MemberSums own, whole;
+
+  MeetingSums(std::int64_t channels, std::byte* memory)
+      : own(channels, memory), whole(channels, memory + MemberSums::bytes(channels)) {}
+  static std::size_t bytes(std::int64_t channels) { return 2 * MemberSums::bytes(channels); }
+
+  Exchange exchange() const {
+    return {reinterpret_cast<const std::byte*>(own.first), reinterpret_cast<std::byte*>(whole.first)};
+  }
+};
 
 }  // namespace ocrnet::cuda
