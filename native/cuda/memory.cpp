@@ -1,5 +1,6 @@
 #include "cuda/memory.h"
 
+#include <array>
 #include <atomic>
 #include <new>
 
@@ -9,7 +10,8 @@ namespace ocrnet::cuda {
 
 namespace {
 
-std::atomic<std::uint64_t> resetCount = 0;
+constexpr int kMostDevices = 64;  // that a process sees
+std::array<std::atomic<std::uint64_t>, kMostDevices> resetCounts{};
 
 /// Throws std::bad_alloc where there is no more.
 void requireMemory(cudaError_t error) {
@@ -22,7 +24,13 @@ void requireMemory(cudaError_t error) {
 
 }  // namespace
 
-std::uint64_t resets() { return resetCount; }
+std::uint64_t resets(int device) { return resetCounts[device % kMostDevices]; }
+
+int currentDevice() {
+  int device = 0;
+  check(cudaGetDevice(&device));
+  return device;
+}
 
 void resetAfterFault(int device) {
   check(cudaSetDevice(device));
@@ -31,7 +39,7 @@ void resetAfterFault(int device) {
     check(cudaStreamDestroy(probe));
     return;
   }
-  ++resetCount;
+  ++resetCounts[device % kMostDevices];
   check(cudaDeviceReset());
   check(cudaSetDevice(device));
 }
@@ -68,8 +76,8 @@ std::shared_ptr<std::byte> CudaMemory::allocateUninitialised(std::size_t bytes) 
   requireMemory(cudaMallocAsync(&memory, bytes, stream_->get()));
   check(cudaStreamSynchronize(stream_->get()));
   return {static_cast<std::byte*>(memory),
-          [device = device_, stream = stream_, madeAfter = resets()](std::byte* data) {
-            if (madeAfter != resets()) return;
+          [device = device_, stream = stream_, madeAfter = resets(device_)](std::byte* data) {
+            if (madeAfter != resets(device)) return;
             cudaSetDevice(device);
             cudaFreeAsync(data, stream->get());
           }};

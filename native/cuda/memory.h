@@ -12,29 +12,33 @@
 namespace ocrnet::cuda {
 
 /// A kernel's fault leaves nothing usable of what the process has on the GPU. Where there was one, resets it:
-/// all that was made before is gone, and its owners know that by the number of resets. Throws Error.
+/// all that was made there before is gone, and its owners know that by the number of resets. Throws Error.
 void resetAfterFault(int device);
-std::uint64_t resets();
+std::uint64_t resets(int device);
 
-/// An owner of one of CUDA's handles.
+/// The GPU that is current on this thread.
+int currentDevice();
+
+/// An owner of one of CUDA's handles, which was made on the GPU that is current.
 template <class Handle, auto destroy>
 class Owned {
  public:
   Owned() = default;
-  explicit Owned(Handle handle) : handle_(handle), madeAfter_(resets()) {}
+  explicit Owned(Handle handle) : handle_(handle), device_(currentDevice()), madeAfter_(resets(device_)) {}
   Owned(Owned&& other) noexcept { *this = std::move(other); }
   Owned& operator=(Owned&& other) noexcept {
     std::swap(handle_, other.handle_);
+    std::swap(device_, other.device_);
     std::swap(madeAfter_, other.madeAfter_);
     return *this;
   }
   ~Owned() {
-    if (handle_ && madeAfter_ == resets()) destroy(handle_);
+    if (handle_ && madeAfter_ == resets(device_)) destroy(handle_);
   }
 
   /// Throws Error where a reset has destroyed it.
   Handle get() const {
-    if (handle_ && madeAfter_ != resets()) {
+    if (handle_ && madeAfter_ != resets(device_)) {
       throw Error("EXECUTION_FAILED", "The GPU was reset after a fault: its devices are to be opened anew");
     }
     return handle_;
@@ -43,7 +47,8 @@ class Owned {
 
  private:
   Handle handle_ = nullptr;
-  std::uint64_t madeAfter_ = 0;  // of the process's resets
+  int device_ = 0;
+  std::uint64_t madeAfter_ = 0;  // of the GPU's resets
 };
 
 using Stream = Owned<cudaStream_t, cudaStreamDestroy>;

@@ -1,8 +1,12 @@
 // Errors, launches and the description of the emulated device.
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <string>
 #include <utility>
 
 #include "emulation/fault.h"
@@ -14,10 +18,22 @@ namespace ocrnet::emulation {
 
 namespace {
 
+constexpr int kMostDevices = 8;
+
+struct Gpu {
+  std::string firstFault;  // since the last reset
+  std::atomic<bool> faulty = false;
+};
+
 std::mutex faultMutex;
-std::string firstFault;  // since the last reset
-std::atomic<bool> faulty = false;
+std::array<Gpu, kMostDevices> gpus;
+thread_local int current = 0;
 std::atomic<std::uint64_t> threads = 0;
+
+int deviceCount() {
+  const char* const count = std::getenv("OCRNET_EMULATED_GPUS");
+  return count ? std::clamp(std::atoi(count), 1, kMostDevices) : 1;
+}
 
 uint3 indexOf(std::uint64_t i, dim3 grid) {
   return {static_cast<unsigned>(i % grid.x), static_cast<unsigned>(i / grid.x % grid.y),
@@ -27,10 +43,12 @@ uint3 indexOf(std::uint64_t i, dim3 grid) {
 void runGrid(const Launch& launch) {
   const auto blocks = static_cast<std::int64_t>(std::uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z);
   const bool descending = policy().order != Order::ascending;
+  const int device = current;  // of this thread, not of those that help
 #pragma omp parallel for schedule(dynamic)
   for (std::int64_t i = 0; i < blocks; ++i) {
     thread_local Block block;
-    if (faulty) continue;
+    const OnDevice onDevice(device);
+    if (status() != cudaSuccess) continue;
     const std::string fault = block.run(launch, indexOf(descending ? blocks - 1 - i : i, launch.grid));
     if (!fault.empty()) reportFault(fault);
   }
@@ -39,14 +57,19 @@ void runGrid(const Launch& launch) {
 
 }  // namespace
 
+OnDevice::OnDevice(int device) : before_(std::exchange(current, device)) {}
+OnDevice::~OnDevice() { current = before_; }
+
+int currentDevice() { return current; }
+
 void reportFault(const std::string& fault) {
   const std::lock_guard lock(faultMutex);
-  if (faulty) return;
-  firstFault = fault;
-  faulty = true;
+  if (gpus[current].faulty) return;
+  gpus[current].firstFault = fault;
+  gpus[current].faulty = true;
 }
 
-cudaError_t status() { return faulty ? cudaErrorLaunchFailure : cudaSuccess; }
+cudaError_t status() { return gpus[current].faulty ? cudaErrorLaunchFailure : cudaSuccess; }
 
 void launchGrid(Launch launch, cudaStream_t stream) {
   catchForbiddenAccess();
@@ -60,6 +83,10 @@ void launchGrid(Launch launch, cudaStream_t stream) {
       launch.grid.z > kMostGridHeight || launch.grid.x > 0x7fffffff) {
     wrong = "a grid of " + std::to_string(launch.grid.x) + " × " + std::to_string(launch.grid.y) + " × " +
             std::to_string(launch.grid.z);
+  }
+  if (stream && deviceOf(stream) != current) {
+    wrong = "a stream of GPU " + std::to_string(deviceOf(stream)) + " while GPU " + std::to_string(current) +
+            " is current";
   }
   if (!wrong.empty()) return reportFault(std::string(launch.kernel) + ": launched with " + wrong);
   enqueue(stream, [launch = std::move(launch)] { runGrid(launch); });
@@ -96,6 +123,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorNoDevice";
     case cudaErrorInsufficientDriver:
       return "cudaErrorInsufficientDriver";
+    case cudaErrorInvalidResourceHandle:
+      return "cudaErrorInvalidResourceHandle";
     case cudaErrorNotReady:
       return "cudaErrorNotReady";
   }
@@ -105,7 +134,9 @@ const char* cudaGetErrorName(cudaError_t error) {
 /// Of a launch failure what the emulation found out, which no GPU would tell.
 const char* cudaGetErrorString(cudaError_t error) {
   const std::lock_guard lock(ocrnet::emulation::faultMutex);
-  if (error == cudaErrorLaunchFailure) return ocrnet::emulation::firstFault.c_str();
+  if (error == cudaErrorLaunchFailure) {
+    return ocrnet::emulation::gpus[ocrnet::emulation::current].firstFault.c_str();
+  }
   return error == cudaSuccess ? "no error" : "the emulated device refuses";
 }
 
@@ -119,12 +150,12 @@ cudaError_t cudaDriverGetVersion(int* version) {
 cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  *count = ocrnet::emulation::deviceCount();
   return cudaSuccess;
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  if (device != 0) return cudaErrorInvalidDevice;
+  if (device < 0 || device >= ocrnet::emulation::deviceCount()) return cudaErrorInvalidDevice;
   *properties = {};
   std::strcpy(properties->name, "emulated GPU");
   properties->totalGlobalMem = ocrnet::emulation::kMemoryBytes;
@@ -135,7 +166,16 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   return cudaSuccess;
 }
 
-cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
+cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= ocrnet::emulation::deviceCount()) return cudaErrorInvalidDevice;
+  ocrnet::emulation::current = device;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDevice(int* device) {
+  *device = ocrnet::emulation::current;
+  return cudaSuccess;
+}
 
 /// What the modes forbid the emulation allows.
 cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
@@ -147,7 +187,8 @@ cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
 cudaError_t cudaDeviceReset() {
   ocrnet::emulation::destroyStreams();
   const std::lock_guard lock(ocrnet::emulation::faultMutex);
-  ocrnet::emulation::faulty = false;
-  ocrnet::emulation::firstFault.clear();
+  auto& gpu = ocrnet::emulation::gpus[ocrnet::emulation::current];
+  gpu.faulty = false;
+  gpu.firstFault.clear();
   return cudaSuccess;
 }

@@ -36,6 +36,7 @@ struct Item {
 }  // namespace
 
 struct EmulatedStream {
+  int device = ocrnet::emulation::currentDevice();
   bool capturing = false;
   std::vector<Work> captured;
   std::deque<Item> items;
@@ -43,8 +44,10 @@ struct EmulatedStream {
 };
 struct EmulatedGraph {
   std::vector<Work> work;
+  int device = ocrnet::emulation::currentDevice();
 };
 struct EmulatedEvent {
+  int device = ocrnet::emulation::currentDevice();
   std::shared_ptr<Mark> mark;  // where it was recorded last; null before
 };
 
@@ -92,8 +95,11 @@ void runOldest(Lock& lock, EmulatedStream& stream) {
   if (item.work) {
     stream.running = true;
     lock.unlock();
-    if (status() == cudaSuccess) item.work();
-    item.work = nullptr;
+    {
+      const OnDevice onDevice(stream.device);
+      if (status() == cudaSuccess) item.work();
+      item.work = nullptr;
+    }
     lock.lock();
     stream.running = false;
   }
@@ -162,19 +168,24 @@ void complete(cudaStream_t stream) {
   if (!stream->capturing) reach(lock, markEnd(*stream));
 }
 
+int deviceOf(cudaStream_t stream) { return stream->device; }
+
 void destroyStreams() {
+  const auto isCurrent = [](const auto& one) { return one.first->device == currentDevice(); };
   Lock lock(mutex);
-  changed.wait(lock, [] {
-    return std::none_of(streams.begin(), streams.end(), [](const auto& one) { return one.first->running; });
+  changed.wait(lock, [&] {
+    return std::none_of(streams.begin(), streams.end(),
+                        [&](const auto& one) { return isCurrent(one) && one.first->running; });
   });
   for (const auto& [handle, stream] : streams) {
+    if (stream->device != currentDevice()) continue;
     for (const Item& item : stream->items) {
       if (item.reaches) item.reaches->reached = true;  // who waits need not any more
     }
   }
-  streams.clear();
-  graphs.clear();
-  events.clear();
+  std::erase_if(streams, isCurrent);
+  std::erase_if(graphs, isCurrent);
+  std::erase_if(events, isCurrent);
   changed.notify_all();
 }
 
@@ -248,7 +259,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
     stream->capturing = false;
     captured = std::exchange(stream->captured, {});
   }
-  return make(graphs, graph, {std::move(captured)});
+  return make(graphs, graph, {.work = std::move(captured)});
 }
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
@@ -274,6 +285,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) { return destroy(events, event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   Lock lock(mutex);
   if (stream->capturing) return cudaErrorStreamCaptureUnsupported;
+  if (event->device != stream->device) return cudaErrorInvalidResourceHandle;
   event->mark = markEnd(*stream);
   runSome(lock, *stream);
   return status();

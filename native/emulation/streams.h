@@ -18,7 +18,10 @@ cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
 /// Runs all that was put into the stream, unless it is captured.
 void complete(cudaStream_t stream);
 
-/// Destroys all streams, graphs and events. What was to run never does.
+/// The GPU that was current when the stream was made.
+int deviceOf(cudaStream_t stream);
+
+/// Destroys all streams, graphs and events of the current GPU. What was to run never does.
 void destroyStreams();
 
 }  // namespace ocrnet::emulation

@@ -20,11 +20,12 @@ describe('groups of CUDA devices, emulated', () => {
   let gpus: Device[];
   beforeEach(async () => {
     cpus = await Promise.all([1, 1].map((threads) => openDevice({ threads })));
-    // The same GPU twice: each has streams, a thread and memory of its own.
-    gpus = await Promise.all([0, 0].map((index) => openDevice({ device: 'cuda', index })));
+    process.env.OCRNET_EMULATED_GPUS = '2';
+    gpus = await Promise.all([0, 1].map((index) => openDevice({ device: 'cuda', index })));
   });
   afterEach(async () => {
     await Promise.all([...cpus, ...gpus].map((device) => device.dispose()));
+    delete process.env.OCRNET_EMULATED_GPUS;
   });
 
   async function loadPair(

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <numeric>
@@ -526,6 +527,41 @@ void testCopiesFindTheirMemory() {
           "copies from pinned memory that was freed");
 }
 
+void testGpusAreApart() {
+  setenv("OCRNET_EMULATED_GPUS", "2", 1);
+  {
+    const Stream first = makeStream(0), second = makeStream(1);  // the second's GPU is current
+    cudaEvent_t made = nullptr;
+    check(cudaEventCreateWithFlags(&made, 0));
+    const Event event(made);
+    require(cudaEventRecord(made, first.get()) == cudaErrorInvalidResourceHandle,
+            "records an event of another GPU");
+    check(cudaEventRecord(made, second.get()));
+    check(cudaStreamWaitEvent(first.get(), made, 0));  // may be another GPU's
+    try {
+      launch<rightNeighbour>({dim3(1), kThreads, sizeof(Row)}, first.get(), nullptr, nullptr);
+      throw std::runtime_error("launches into a stream of a GPU that is not current");
+    } catch (const Error& error) {
+      require(std::string(error.what()).find("a stream of GPU 0 while GPU 1 is current") != std::string::npos,
+              std::string("an unexpected fault: ") + error.what());
+    }
+    check(cudaSetDevice(0));
+    requireRight(Bench());  // which resets the first GPU alone
+    require(cudaSetDevice(1) == cudaSuccess && cudaGetLastError() == cudaErrorLaunchFailure,
+            "a reset of one GPU makes another forget its fault");
+    resetAfterFault(1);
+    require(cudaGetLastError() == cudaSuccess, "does not forget a fault");
+    try {
+      second.get();
+      throw std::runtime_error("a stream outlives the reset of its GPU");
+    } catch (const Error&) {
+    }
+    first.get();  // of another
+  }
+  check(cudaSetDevice(0));
+  unsetenv("OCRNET_EMULATED_GPUS");
+}
+
 struct ReductionRow {
   ReductionMemory<float, kThreads> memory;
 };
@@ -563,6 +599,7 @@ int main() {
       {"streams wait", testStreamsWait},
       {"events are reached alone", testEventsAreReachedAlone},
       {"copies find their memory", testCopiesFindTheirMemory},
+      {"GPUs are apart", testGpusAreApart},
       {"right kernels are deterministic", testRightKernelsAreDeterministic},
   };
   int failures = 0;

@@ -33,13 +33,13 @@ Session& Session::of(const Device& device) {
   static auto& sessions =
       *new std::map<std::tuple<const Library*, int, std::uint64_t>, std::unique_ptr<Session>>;
   const std::lock_guard lock(mutex);
-  std::unique_ptr<Session>& session = sessions[{found.library, device.index, resets()}];
+  std::unique_ptr<Session>& session = sessions[{found.library, device.index, resets(device.index)}];
   if (!session) session = std::make_unique<Session>(*found.library, device.index);
   return *session;
 }
 
 Session::Session(const Library& library, int device)
-    : library_(library), device_(device), madeAfter_(resets()) {
+    : library_(library), device_(device), madeAfter_(resets(device)) {
   cuda::check(cudaSetDevice(device_));
   check(library_, library_.functions.create(&handle_), "starting");
 }
@@ -60,7 +60,7 @@ const ExecutionPlan& Session::plan(const Convolution& convolution) {
 }
 
 void Session::execute(const ExecutionPlan& plan, const Pointers& pointers, cudaStream_t stream) {
-  if (madeAfter_ != resets()) throw Error("EXECUTION_FAILED", "The GPU was reset after a fault");
+  if (madeAfter_ != resets(device_)) throw Error("EXECUTION_FAILED", "The GPU was reset after a fault");
   const std::lock_guard lock(mutex_);
   const RelaxedCapture relaxed;
   check(library_, library_.functions.setStream(handle_, stream), "taking a stream");

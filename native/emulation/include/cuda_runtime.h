@@ -15,6 +15,7 @@ enum cudaError_t {
   cudaErrorLaunchFailure,
   cudaErrorNoDevice,
   cudaErrorInsufficientDriver,
+  cudaErrorInvalidResourceHandle,
   cudaErrorNotReady,
 };
 
@@ -43,6 +44,7 @@ cudaError_t cudaRuntimeGetVersion(int* version);
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDevice(int* device);
 cudaError_t cudaDeviceReset();
 
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total);
