@@ -1,3 +1,5 @@
+import type { FloatType } from './tensor-type.js';
+
 /** Conversions between float32 and the 16-bit float types, rounding to nearest even. */
 
 const bits = new DataView(new ArrayBuffer(4));
@@ -43,6 +45,18 @@ export function narrowToBfloat16(values: Float32Array): Uint16Array {
     // A NaN whose fraction lies in the lower half alone must not become an infinity.
     return (word & 0x7fffffff) > 0x7f800000 ? (word >>> 16) | 0x40 : roundOff(word, 16);
   });
+}
+
+/** Elements of a type, as float32. */
+export function widen(elements: Float32Array | Uint16Array, type: FloatType): Float32Array {
+  if (elements instanceof Float32Array) return elements;
+  return type === 'float16' ? widenFloat16(elements) : widenBfloat16(elements);
+}
+
+/** float32 numbers as elements of a type. */
+export function narrow(values: Float32Array, type: FloatType): Float32Array | Uint16Array {
+  if (type === 'float32') return values;
+  return type === 'float16' ? narrowToFloat16(values) : narrowToBfloat16(values);
 }
 
 /** Drops `count` low bits, rounding to nearest even; a carry into the exponent is what rounding up must do. */

@@ -36,6 +36,10 @@ const stepSchema = z.object({
   /** Its parts by name, before weighting. */
   losses: z.record(z.string(), number).optional(),
   learningRate: number,
+  /** That gradients were computed with, where losses are scaled. */
+  lossScale: number.optional(),
+  /** Whether a scaled gradient was not finite, so that the parameters stayed as they were. */
+  skipped: z.boolean().optional(),
   /** Pictures seen since the step event before. */
   pictures: count,
   /** Time since the step event before, `dataWaitMs` included. */

@@ -98,6 +98,10 @@ export class TrainingProgress implements TrainingLogger {
       picturesPerMs: event.elapsedMs > 0 ? event.pictures / event.elapsedMs : 0,
       wait: event.elapsedMs > 0 ? event.dataWaitMs / event.elapsedMs : 0,
     });
+    if (event.skipped)
+      this.terminal.note(
+        `step ${event.step}: gradients overflow at a loss scale of ${event.lossScale}, which halves; parameters stay`,
+      );
     const status = this.#status(event.step, this.#average);
     if (this.#bar) this.#bar.update(event.step, { status });
     else if (event.at - this.#linedAt >= this.#everyMs) {

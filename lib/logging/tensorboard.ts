@@ -128,6 +128,7 @@ function valuesOf(event: TrainingEvent): Value[] {
           Object.entries(event.losses ?? {}).map(([name, loss]) => [`losses/${name}`, loss]),
         ),
         learning_rate: event.learningRate,
+        ...(event.lossScale !== undefined && { loss_scale: event.lossScale }),
         ...(event.elapsedMs > 0 && {
           'speed/pictures_per_second': (1000 * event.pictures) / event.elapsedMs,
           'speed/data_wait': event.dataWaitMs / event.elapsedMs,

@@ -29,6 +29,8 @@ export interface TrainedScores {
   readonly logits: Value;
   /** Of intermediate features: OCR's region scores, other contexts' auxiliary head. */
   readonly auxiliaryLogits?: Value | undefined;
+  /** (2): gradients are times its first number. */
+  readonly lossScale?: Value | undefined;
 }
 
 /**
@@ -39,7 +41,7 @@ export interface TrainedScores {
  */
 export function segmentationLosses(
   extension: GraphExtension,
-  { logits, auxiliaryLogits }: TrainedScores,
+  { logits, auxiliaryLogits, lossScale }: TrainedScores,
   labels: Value,
   options: SegmentationLossOptions,
 ): { readonly final: Value; readonly auxiliary?: Value } {
@@ -49,7 +51,7 @@ export function segmentationLosses(
   const loss = (name: string, scores: Value, weight: number, hard?: HardPixels) =>
     extension.at(`losses.${name}`)(
       crossEntropy,
-      { logits: scores, labels, classWeights },
+      { logits: scores, labels, classWeights, lossScale },
       {
         weight,
         ignoreLabel,

@@ -7,6 +7,7 @@ import { requireFlat, requireRange } from './shapes.js';
  * rate r = learningRateScale · learning rate and g = gradients · gradientScale: parameters ← (1 − r · weightDecay) ·
  * parameters; first ← beta1 · first + (1 − beta1) · g; second ← beta2 · second + (1 − beta2) · g²; parameters ← parameters −
  * r · first / (1 − beta1ᵗ) / (√(second / (1 − beta2ᵗ)) + epsilon). As PyTorch's AdamW. schedule = (learning rate, t from 1).
+ * Where gradientScale is 0 nothing changes, not by a bit; t counts on.
  */
 export const adamW = defineOp({
   name: 'adamW',

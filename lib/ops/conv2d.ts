@@ -30,7 +30,7 @@ export const conv2d = defineOp({
     dilation: int,
     groups: int,
     ...epilogueAttributes,
-    /** `same` as x, or float32 for class scores computed from bfloat16 features. */
+    /** `same` as x, or float32 for class scores computed from features of 16 bits. */
     outputType: oneOf('OutputType', ['same', 'float32']),
   },
   facts: {
@@ -76,7 +76,7 @@ export const conv2d = defineOp({
     const { stride, padding, dilation, groups } = attributes;
     const window = { stride, padding, dilation, groups };
     const sums = beforeActivation(add, dy, outputs.y, attributes);
-    // Of class scores in float32 that were computed from bfloat16 features.
+    // Of class scores in float32 that were computed from features of 16 bits.
     const terms = wants('filter') || wants('x') ? castLike(add, sums, x) : sums;
     const [, height = 0, width = 0] = x.type.shape;
     const [, kernelHeight = 0, kernelWidth = 0] = filter.type.shape;

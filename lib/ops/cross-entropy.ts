@@ -1,7 +1,7 @@
 import { bool, float, int } from '../ir/attributes.js';
 import { defineOp, requireShape } from '../ir/op.js';
 import { elementCount, formatType } from '../ir/tensor-type.js';
-import { nhwc, requireVector } from './shapes.js';
+import { nhwc, requireFlat, requireVector } from './shapes.js';
 
 /**
  * Pixel cross-entropy and, in the same pass, its gradient. logits (N, h, w, K) are resized bilinearly to the size of the
@@ -14,12 +14,14 @@ import { nhwc, requireVector } from './shapes.js';
  *
  * Online hard example mining: where `hardThreshold` > 0, only pixels count whose p_il is at most the larger of
  * `hardThreshold` and the `hardMinimum`-th smallest p_il of the batch. A NaN counts, so that it is seen.
+ *
+ * dLogits, but not the loss, is lossScale[0] times itself where there is a scale: see adjust-loss-scale.ts.
  */
 export const crossEntropy = defineOp({
   name: 'crossEntropy',
   summary: 'pixel cross-entropy with its gradient',
   inputs: ['logits', 'labels'],
-  optionalInputs: ['classWeights'],
+  optionalInputs: ['classWeights', 'lossScale'],
   outputs: ['loss', 'dLogits'],
   attributes: {
     /** Of this loss in the sum of all losses. */
@@ -30,8 +32,8 @@ export const crossEntropy = defineOp({
     hardMinimum: int,
     alignCorners: bool,
   },
-  facts: { exactInputs: ['logits', 'classWeights'] },
-  infer({ logits, labels, classWeights }, { labelSmoothing, hardMinimum }) {
+  facts: { exactInputs: ['logits', 'classWeights', 'lossScale'] },
+  infer({ logits, labels, classWeights, lossScale }, { labelSmoothing, hardMinimum }) {
     const [batch, , , classes] = nhwc(logits, 'logits');
     requireShape(logits.dataType === 'float32', () => `needs logits in float32, got ${formatType(logits)}`);
     requireShape(
@@ -41,6 +43,7 @@ export const crossEntropy = defineOp({
       () => `needs labels (${batch}, H, W) in uint8 or uint16, got ${formatType(labels)}`,
     );
     requireVector(classWeights, 'classWeights', classes);
+    if (lossScale) requireFlat({ lossScale }, 2);
     requireShape(
       labelSmoothing >= 0 && labelSmoothing < 1,
       () => `needs a label smoothing in [0, 1), got ${labelSmoothing}`,

@@ -4,19 +4,21 @@ import { elementCount } from '../ir/tensor-type.js';
 import { requireFlat } from './shapes.js';
 
 /**
- * The Euclidean norm of a flat vector x (n), and the factor that brings it down to `maximum`: norm (1), factor (1) = min(1,
- * maximum / (norm + 1e-6)), as PyTorch's clip_grad_norm_; 1 where maximum is 0. Summed in a fixed order.
+ * The Euclidean norm of gradientScale · x, a flat vector (n), and the factor that brings x down to `maximum`: norm (1), factor
+ * (1) = gradientScale · min(1, maximum / (norm + 1e-6)), as PyTorch's clip_grad_norm_; gradientScale where maximum is 0. Where
+ * gradientScale is 0, for a step that is skipped, so is the factor, and norm is that of x. Summed in a fixed order.
  */
 export const globalNorm = defineOp({
   name: 'globalNorm',
   summary: 'Euclidean norm, and the factor that clips it',
   inputs: ['x'],
-  optionalInputs: [],
+  optionalInputs: ['gradientScale'],
   outputs: ['norm', 'factor'],
   attributes: { maximum: float },
   facts: {},
-  infer({ x }) {
+  infer({ x, gradientScale }) {
     requireFlat({ x });
+    if (gradientScale) requireFlat({ gradientScale }, 1);
     const scalar = { dataType: 'float32', shape: [1] } as const;
     return { norm: scalar, factor: scalar };
   },

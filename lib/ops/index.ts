@@ -4,6 +4,7 @@ import { activate, activateGradient } from './activate.js';
 import { adamW } from './adam-w.js';
 import { adaptiveAveragePool2d, adaptiveAveragePool2dGradient } from './adaptive-average-pool2d.js';
 import { add } from './add.js';
+import { adjustLossScale } from './adjust-loss-scale.js';
 import { aggregateRegions } from './aggregate-regions.js';
 import { allReduce } from './all-reduce.js';
 import { attendCrissCross, attendCrissCrossGradient } from './attend-criss-cross.js';
@@ -89,6 +90,7 @@ export const trainingOperations: readonly AnyOpSpec[] = [
   attendPixelsGradient,
   attendCrissCrossGradient,
   dropout,
+  adjustLossScale,
 ].map(erase);
 
 /** Every operation. The position is its code in an encoded plan; `npm run generate` writes the C++ side of this list. */
@@ -124,6 +126,7 @@ export type TrainingOperationName =
   | (typeof activateGradient)['name']
   | (typeof adamW)['name']
   | (typeof adaptiveAveragePool2dGradient)['name']
+  | (typeof adjustLossScale)['name']
   | (typeof allReduce)['name']
   | (typeof attendCrissCrossGradient)['name']
   | (typeof attendPixelsGradient)['name']
@@ -165,6 +168,7 @@ export {
   adaptiveAveragePool2d,
   adaptiveAveragePool2dGradient,
   add,
+  adjustLossScale,
   aggregateRegions,
   allReduce,
   attendCrissCross,

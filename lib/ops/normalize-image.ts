@@ -1,6 +1,6 @@
 import { bool, oneOf } from '../ir/attributes.js';
 import { defineOp, notDifferentiable, requireShape } from '../ir/op.js';
-import { elementCount, formatType } from '../ir/tensor-type.js';
+import { elementCount, floatTypes, formatType } from '../ir/tensor-type.js';
 import { nhwc, requireVector } from './shapes.js';
 
 /**
@@ -13,7 +13,7 @@ export const normalizeImage = defineOp({
   inputs: ['image', 'scale', 'shift'],
   optionalInputs: [],
   outputs: ['y'],
-  attributes: { reverseChannels: bool, outputType: oneOf('FloatType', ['float32', 'bfloat16']) },
+  attributes: { reverseChannels: bool, outputType: oneOf('FloatType', floatTypes) },
   facts: { exactInputs: ['scale', 'shift'] },
   infer({ image, scale, shift }, { outputType }) {
     const channels = nhwc(image, 'image')[3];

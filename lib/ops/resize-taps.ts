@@ -1,6 +1,6 @@
 import { bool, int, oneOf } from '../ir/attributes.js';
 import { defineOp, notDifferentiable, requireShape } from '../ir/op.js';
-import { elementCount, formatType } from '../ir/tensor-type.js';
+import { elementCount, floatTypes, formatType } from '../ir/tensor-type.js';
 import { epilogueAttributes } from './epilogue.js';
 import { nhwc, requirePositive, requireSameType } from './shapes.js';
 
@@ -27,7 +27,7 @@ export const resizeTaps = defineOp({
     alignCorners: bool,
     ...epilogueAttributes,
     /** Of y and the residual; the maps are small and stay exact. */
-    outputType: oneOf('FloatType', ['float32', 'bfloat16']),
+    outputType: oneOf('FloatType', floatTypes),
   },
   facts: {
     exactInputs: ['a', 'b', 'c', 'd', 'e', 'f'],

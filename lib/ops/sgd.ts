@@ -6,7 +6,7 @@ import { requireFlat, requireRange } from './shapes.js';
  * One step of stochastic gradient descent on `count` parameters from the `first` on, of flat vectors (n): g = gradients ·
  * gradientScale + weightDecay · parameters; velocity ← momentum · velocity + g; parameters ← parameters −
  * learningRateScale · learningRate · velocity, or with `nesterov` · (g + momentum · velocity). As PyTorch's SGD.
- * schedule = (learning rate, number of this step from 1).
+ * schedule = (learning rate, number of this step from 1). Where gradientScale is 0 nothing changes, not by a bit.
  */
 export const sgd = defineOp({
   name: 'sgd',

@@ -1,5 +1,12 @@
 import { requireShape } from '../ir/op.js';
-import { formatShape, formatType, isFloat, sameShape, type TensorType } from '../ir/tensor-type.js';
+import {
+  floatTypes,
+  formatShape,
+  formatType,
+  isFloat,
+  sameShape,
+  type TensorType,
+} from '../ir/tensor-type.js';
 
 /** The four sizes of an (N, H, W, C) activation. */
 export function nhwc(type: TensorType, name: string): [number, number, number, number] {
@@ -8,7 +15,10 @@ export function nhwc(type: TensorType, name: string): [number, number, number, n
 }
 
 export function requireFloat(type: TensorType, name: string): void {
-  requireShape(isFloat(type.dataType), () => `needs ${name} in float32 or bfloat16, got ${formatType(type)}`);
+  requireShape(
+    isFloat(type.dataType),
+    () => `needs ${name} in ${floatTypes.join(' or ')}, got ${formatType(type)}`,
+  );
 }
 
 /** A per-channel float32 vector. */

@@ -1,3 +1,4 @@
+export { completeLossScale, type LossScaleOptions, lossScaleDefaults } from './loss-scale.js';
 export { constant, poly, type Schedule, warmUp } from './schedules.js';
 export {
   chain,

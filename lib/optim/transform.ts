@@ -33,7 +33,7 @@ export interface OptimiserTools {
 export interface OptimiserStep {
   readonly parameters: Value;
   readonly gradients: Value;
-  /** (1): gradients are to be multiplied by it. */
+  /** (1): gradients are to be multiplied by it; 0 for a step that is to change nothing. */
   readonly gradientScale?: Value;
   /** Running statistics as they are after the step; absent where the network has none. */
   readonly statistics?: Value;

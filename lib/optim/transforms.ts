@@ -10,7 +10,8 @@ import type { Transform } from './transform.js';
 export function clipByGlobalNorm(maximum: number): Transform {
   if (!(maximum > 0)) throw invalidArgument('maximum gradient norm', 'a number above 0', maximum);
   return (step, { add, report }) => {
-    const { norm, factor } = add(ops.globalNorm, { x: step.gradients }, { maximum });
+    const { gradients: x, gradientScale } = step;
+    const { norm, factor } = add(ops.globalNorm, { x, gradientScale }, { maximum });
     report('gradientNorm', norm);
     return { ...step, gradientScale: factor };
   };
@@ -99,7 +100,8 @@ export function movingAverage({ decay = 0.999, warmUp = true }: MovingAverageOpt
   return (step, { add, schedule, state, keep }) => {
     const average = (name: string, shape: 'parameters' | 'statistics', values: Value) => {
       const before = state(name, shape, { startsAsCopy: true });
-      keep(add(ops.movingAverage, { average: before, values, schedule }, { decay, warmUp }).newAverage);
+      const operands = { average: before, values, schedule, gradientScale: step.gradientScale };
+      keep(add(ops.movingAverage, operands, { decay, warmUp }).newAverage);
     };
     average('averageParameters', 'parameters', step.parameters);
     if (step.statistics) average('averageStatistics', 'statistics', step.statistics);

@@ -1,3 +1,4 @@
+import type { Precision } from '../compile/passes/assign-precision.js';
 import type { Target } from '../compile/target.js';
 import { OcrnetError } from '../errors.js';
 import { cpuTarget } from './cpu-target.js';
@@ -6,6 +7,8 @@ import type { NativeCpuInfo } from './native.js';
 
 /** The processor. */
 export function cpuKind({ threads, isa, bfloat16 }: NativeCpuInfo, inspect: Target['inspect']): DeviceKind {
+  // Without instructions for it bfloat16 would be slower than float32.
+  const precisions: readonly Precision[] = bfloat16 ? ['float32', 'bfloat16'] : ['float32'];
   return {
     target: cpuTarget(inspect),
     description: `${threads} threads`,
@@ -13,10 +16,12 @@ export function cpuKind({ threads, isa, bfloat16 }: NativeCpuInfo, inspect: Targ
       `${cpuModel}, ${isa}, ${threads} threads, oneDNN ${oneDnnVersion}`,
     replicas: (count) => Array.from({ length: count }, (_, i) => ({ threads: partOf(threads, i, count) })),
     threads,
-    // Without instructions for it bfloat16 would be slower than float32.
-    precisions: bfloat16 ? ['float32', 'bfloat16'] : ['float32'],
+    precisions,
     trainingPrecisions: ['float32'],
-    arithmetic: { expected: 'AVX512-BF16 or AMX', received: isa },
+    arithmetic: (precision) =>
+      precision === 'bfloat16'
+        ? { expected: 'AVX512-BF16 or AMX', received: isa }
+        : { expected: precisions.join(' or '), received: precision },
     requireMemory,
   };
 }

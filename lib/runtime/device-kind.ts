@@ -18,8 +18,8 @@ export interface DeviceKind {
   readonly precisions: readonly Precision[];
   /** Those in which networks are trained. */
   readonly trainingPrecisions: readonly Precision[];
-  /** What the precisions that are missing would need, and what is there instead. */
-  readonly arithmetic: { readonly expected: string; readonly received: string };
+  /** What a precision that is missing would need, or what there is beside it; and what was there instead, or asked for. */
+  arithmetic(missing: Precision): { readonly expected: string; readonly received: string };
   /**
    * @param heldBytes - what the device's arena has already
    * @throws OcrnetError OUT_OF_MEMORY where it is known that a plan's arena cannot be had

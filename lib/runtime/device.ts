@@ -162,7 +162,7 @@ export class Device implements AsyncDisposable {
     throw new OcrnetError(
       'UNSUPPORTED',
       `The device ${this.name} has no ${precision} arithmetic: use float32`,
-      this.#kind.arithmetic,
+      this.#kind.arithmetic(precision),
     );
   }
 

@@ -15,7 +15,7 @@ import { ProgramCache } from './program-cache.js';
 export interface Tensor {
   readonly data: TensorData;
   readonly shape: readonly number[];
-  /** By default what the array says; a Uint16Array of bfloat16 bits needs it. */
+  /** By default what the array says; a Uint16Array of bfloat16 or float16 bits needs it. */
   readonly dataType?: DataType;
 }
 

@@ -3,12 +3,13 @@ import { invalidArgument, OcrnetError } from '../errors.js';
 import { elementCount, formatType, type Shape, type TensorType } from '../ir/tensor-type.js';
 import { type NativeProgram, native, withOcrnetErrors } from './native.js';
 
-/** The JavaScript array that holds a tensor's elements; bfloat16 travels as its 16 bits. */
+/** The JavaScript array that holds a tensor's elements; bfloat16 and float16 travel as their 16 bits. */
 export type TensorData = Float32Array | Uint8Array | Uint16Array | Int32Array;
 
 const arrays = {
   float32: Float32Array,
   bfloat16: Uint16Array,
+  float16: Uint16Array,
   uint8: Uint8Array,
   uint16: Uint16Array,
   int32: Int32Array,

@@ -2,9 +2,9 @@ import { type Compiled, compilePrepared } from '../compile/compile.js';
 import { encodePlan, type PlanLayout } from '../compile/encode.js';
 import { plan } from '../compile/plan.js';
 import type { Inspection, Target } from '../compile/target.js';
-import { narrowToBfloat16, widenBfloat16 } from '../ir/float16.js';
+import { narrow, widen } from '../ir/float16.js';
 import type { Graph, Node, Parameter, Value } from '../ir/graph.js';
-import { elementCount, type TensorType } from '../ir/tensor-type.js';
+import { elementCount, type FloatType, type TensorType } from '../ir/tensor-type.js';
 import { type NativeDevice, withOcrnetErrors } from './native.js';
 import { Program, type TensorData } from './program.js';
 import { type Measured, problemOf, type TuningTable } from './tuning-table.js';
@@ -20,7 +20,8 @@ const hopelesslySlower = 10;
  * Each element may differ from the reference's by so much of its magnitude and of the root of the mean square: of what rounding
  * to the type of the operands makes of a long sum, some ten standard deviations, and a hundredth of what any mistake makes.
  */
-const tolerances = { float32: 1e-4, tf32: 5e-3, bfloat16: 2e-2 } as const;
+const tolerances = { float32: 1e-4, tf32: 5e-3, bfloat16: 2e-2, float16: 5e-3 } as const;
+const halfTypes = ['bfloat16', 'float16'] as const;
 
 /** Chooses algorithms by the clock instead of the device's estimates. */
 export class Tuner {
@@ -110,7 +111,7 @@ export class Tuner {
         if (!ran) continue;
         loaded.push(ran.candidate);
         reference ??= ran.outputs;
-        if (!ran.outputs.every((output, i) => this.#agrees(output, (reference ?? [])[i], node)))
+        if (!ran.outputs.every((output, i) => this.#agrees(output, (reference ?? [])[i], node, i)))
           leaveOut(name, `gives other results than "${names[0]}" on this device`);
       }
       const right = loaded.filter(({ name }) => !wrong.includes(name));
@@ -146,12 +147,15 @@ export class Tuner {
     return new Program(handle, compiled);
   }
 
-  #agrees(output: TensorData, reference: TensorData | undefined, node: Node): boolean {
+  /** Of the node's output `index`. */
+  #agrees(output: TensorData, reference: TensorData | undefined, node: Node, index: number): boolean {
     const types = Object.values(node.inputs).map(({ type }) => type.dataType);
     const { info } = this.#native;
     const exact = info.name === 'cuda' && info.tf32 ? 'tf32' : 'float32';
-    const tolerance = tolerances[types.includes('bfloat16') ? 'bfloat16' : exact];
-    return reference !== undefined && agrees(output, reference, tolerance);
+    const tolerance = tolerances[halfTypes.find((type) => types.includes(type)) ?? exact];
+    const type = Object.values(node.outputs)[index]?.type.dataType as FloatType;
+    const numbers = (data: TensorData) => widen(data as Float32Array | Uint16Array, type);
+    return reference !== undefined && agrees(numbers(output), numbers(reference), tolerance);
   }
 
   #warnOfMissing(name: string): void {
@@ -206,17 +210,15 @@ const isComplete = (measured: Measured | undefined, names: readonly string[]): b
   names.every((name) => name in measured.milliseconds || measured.wrong.includes(name));
 
 /** Whether each element is the reference's but for `tolerance` of it and of the root of the mean square; NaN never is. */
-export function agrees(output: TensorData, reference: TensorData, tolerance: number): boolean {
-  const [a, b] = [output, reference].map(numbersOf) as [Float32Array, Float32Array];
+export function agrees(output: Float32Array, reference: Float32Array, tolerance: number): boolean {
   let squares = 0;
-  for (const x of b) squares += x * x;
-  const scale = Math.sqrt(squares / b.length);
-  return a.every((x, i) => Math.abs(x - (b[i] as number)) <= tolerance * (Math.abs(b[i] as number) + scale));
+  for (const x of reference) squares += x * x;
+  const scale = Math.sqrt(squares / reference.length);
+  return output.every((x, i) => {
+    const expected = reference[i] as number;
+    return Math.abs(x - expected) <= tolerance * (Math.abs(expected) + scale);
+  });
 }
-
-/** Of activations and sums. */
-const numbersOf = (data: TensorData): Float32Array =>
-  data instanceof Float32Array ? data : widenBfloat16(data as Uint16Array);
 
 /** A network of one node: its operands come from outside, parameters stay parameters. */
 function graphOf(node: Node, parameters: ReadonlySet<Value>): Graph {
@@ -240,8 +242,7 @@ function graphOf(node: Node, parameters: ReadonlySet<Value>): Graph {
 }
 
 function randomTensor({ dataType, shape }: TensorType, seed: number): TensorData {
-  const floats = randomFloats(elementCount(shape), seed);
-  return dataType === 'float32' ? floats : narrowToBfloat16(floats);
+  return narrow(randomFloats(elementCount(shape), seed), dataType as FloatType);
 }
 
 /** Uniform in ±1, by the generator of Numerical Recipes: the same for equal seeds. */

@@ -3,6 +3,7 @@ import { precisions } from '../compile/passes/assign-precision.js';
 import { weightMethods } from '../data/class-weights.js';
 import { knownDatasets } from '../data/datasets/index.js';
 import { ocrForms } from '../models/contexts/object-context.js';
+import { lossScaleDefaults } from '../optim/index.js';
 import { checkBackbone, checkModel } from './recipe-network.js';
 
 /**
@@ -170,6 +171,15 @@ export const recipeSchema = z.strictObject({
   replicas: integer(1, 64).default(1),
   /** Of activations and their gradients; parameters and all that is summed are float32. */
   precision: oneOf(precisions).default('float32'),
+  /** Of the losses in float16: where it starts, and steps without overflow after which it doubles. */
+  lossScale: z
+    .strictObject({
+      initial: above(0)
+        .max(2 ** 126, 'a number above 0, up to 2^126')
+        .default(lossScaleDefaults.initial),
+      growthInterval: integer(1, 2 ** 24).default(lossScaleDefaults.growthInterval),
+    })
+    .prefault({}),
   steps: integer(1).default(40_000),
   /** Of the random parameters, the order of samples, their augmentation and dropout. */
   seed: integer(0).default(1),

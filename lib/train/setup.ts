@@ -27,7 +27,7 @@ export async function programOf(
   dataset: Dataset,
   counts: LabelCounts,
 ): Promise<TrainingProgram> {
-  const { batch, accumulate, crop, precision, seed, batchNorm, groups, recompute } = recipe;
+  const { batch, accumulate, crop, precision, lossScale, seed, batchNorm, groups, recompute } = recipe;
   const { auxiliaryWeight, labelSmoothing, hardPixels } = recipe.losses;
   const classWeights = classWeightsOf(recipe, counts);
   requireBatchNorms(config, batchNorm.frozen);
@@ -36,6 +36,7 @@ export async function programOf(
     accumulate,
     ...crop,
     precision,
+    ...(precision === 'float16' && { lossScale }),
     losses: {
       ignoreLabel: dataset.ignoreLabel,
       auxiliaryWeight,

@@ -6,7 +6,7 @@ import type { Batch, Loader } from '../data/loader.js';
 import { OcrnetError } from '../errors.js';
 import type { Evaluation } from '../evaluate/evaluate.js';
 import { writeFileAtomic } from '../files.js';
-import { combineLoggers, type TrainingEvent, type TrainingLogger } from '../logging/events.js';
+import { combineLoggers, type EventOf, type TrainingEvent, type TrainingLogger } from '../logging/events.js';
 import { jsonLinesLogger } from '../logging/json-lines.js';
 import { tensorBoardLogger } from '../logging/tensorboard.js';
 import type { SegmenterConfig } from '../models/segmenter.js';
@@ -261,6 +261,7 @@ export class Trainer implements AsyncDisposable {
       loss: result.loss,
       losses: lossesOf(result),
       learningRate,
+      ...scalingOf(result),
       pictures: recipe.batch * recipe.accumulate,
       elapsedMs: performance.now() - start,
       dataWaitMs: loader.waitMs - waitBefore,
@@ -342,6 +343,10 @@ function requireFinite({ loss }: TrainingResult, step: number, batches: readonly
     },
   );
 }
+
+/** What a log says of scaled losses. */
+const scalingOf = ({ lossScale, skipped }: TrainingResult): Partial<EventOf<'step'>> =>
+  lossScale === undefined ? {} : { lossScale, ...(skipped && { skipped }) };
 
 const lossesOf = ({ finalLoss, auxiliaryLoss }: TrainingResult): Record<string, number> => ({
   final: finalLoss,

@@ -10,8 +10,8 @@ import type { Graph, GraphOutput, Node, Parameter, StateBlock, Value } from '../
 import { elementCount } from '../ir/tensor-type.js';
 import { verify } from '../ir/verify.js';
 import { type SegmentationLossOptions, segmentationLosses } from '../losses/segmentation.js';
-import { accumulate, allReduce, join } from '../ops/index.js';
-import type { Transform } from '../optim/index.js';
+import { accumulate, adjustLossScale, allReduce, join } from '../ops/index.js';
+import { completeLossScale, type LossScaleOptions, type Transform } from '../optim/index.js';
 import { ParameterArena, type ParameterGroups } from './parameter-arena.js';
 
 export interface TrainingGraphOptions {
@@ -25,10 +25,12 @@ export interface TrainingGraphOptions {
   readonly groups: ParameterGroups;
   /**
    * Of activations and their gradients; by default float32. Parameters, their gradients, running statistics, losses and what the
-   * optimiser remembers are float32 in any case (mixed precision: Micikevicius et al. 2018). bfloat16 has float32's range, so that
-   * no loss has to be scaled.
+   * optimiser remembers are float32 in any case (mixed precision: Micikevicius et al. 2018). bfloat16 has float32's range;
+   * float16 has not, so that its losses are scaled.
    */
   readonly precision?: Precision;
+  /** Scales losses. By default those of float16, as said there. */
+  readonly lossScale?: LossScaleOptions;
   /** Part of the batch's statistics in the running ones at each step; by default 0.1. */
   readonly batchNormMomentum?: number;
   /** Batch norms that keep their running statistics, by path. By default none. */
@@ -56,6 +58,8 @@ export interface TrainingGraph {
   readonly arena: ParameterArena;
   /** State blocks that start as copies of others. */
   readonly copies: ReadonlyMap<string, string>;
+  /** State blocks that start with these numbers. */
+  readonly starts: ReadonlyMap<string, readonly number[]>;
 }
 
 /**
@@ -63,7 +67,8 @@ export interface TrainingGraph {
  *
  * Inputs: those of the network, "labels" (N, H, W), "schedule" (2): learning rate and number of the step from 1, and where
  * gradients are accumulated "accumulation" (2): part of the sum that is kept, and factor of the new gradients. Outputs:
- * "finalLoss", "auxiliaryLoss" (1), weighted, and what the optimiser reports.
+ * "finalLoss", "auxiliaryLoss" (1), weighted, "lossScale" and "gradientScale" (1) where losses are scaled, and what the optimiser
+ * reports.
  *
  * @param network - the forward graph, built to be trained, with outputs "logits" and, where it has them, "auxiliaryLogits"
  */
@@ -74,7 +79,8 @@ export function buildTrainingGraph(
 ): TrainingGraph {
   const forward = prepareForward(network, options);
   const extension = new GraphExtension(forward);
-  const { losses, outputs } = addLosses(extension, options);
+  const scaling = scalingOf(extension, options);
+  const { losses, outputs } = addLosses(extension, options, scaling?.state);
   const arena = ParameterArena.of(forward.parameters, options.groups);
   const gradients = differentiate(
     extension,
@@ -94,10 +100,12 @@ export function buildTrainingGraph(
     outputs,
     copies,
     optimiser: options.optimiser,
+    scaling,
   });
+  const starts = new Map(scaling ? [['lossScale', [scaling.initial, 0]]] : []);
   const graph = eliminateDead(extension.finish(outputs, states));
   verify(graph, 'differentiation');
-  return { graph, arena, copies };
+  return { graph, arena, copies, starts };
 }
 
 /** The network as it is trained: batch norms of the batch, fused epilogues, final element types. */
@@ -126,16 +134,35 @@ function prepareForward(network: Graph, options: TrainingGraphOptions): Graph {
   }, network);
 }
 
+/** Dynamic loss scaling in a graph. */
+interface Scaling extends Required<LossScaleOptions> {
+  /** (2): the scale, and the steps since it has changed. */
+  readonly state: Value;
+}
+
+function scalingOf(
+  extension: GraphExtension,
+  { precision, lossScale = precision === 'float16' ? {} : undefined }: TrainingGraphOptions,
+): Scaling | undefined {
+  return (
+    lossScale && {
+      ...completeLossScale(lossScale),
+      state: extension.leaf({ dataType: 'float32', shape: [2] }),
+    }
+  );
+}
+
 function addLosses(
   extension: GraphExtension,
   { losses: options, alignCorners, labelSize, labelType }: TrainingGraphOptions,
+  lossScale: Value | undefined,
 ): { losses: Value[]; outputs: GraphOutput[] } {
   const score = (name: string) => extension.outputs.find((output) => output.name === name)?.value;
   const logits = score('logits');
   if (!logits) throw new OcrnetError('INVALID_GRAPH', 'A network in training needs the output "logits"');
   const shape = [logits.type.shape[0] as number, labelSize.height, labelSize.width];
   const labels = extension.input('labels', { dataType: labelType, shape });
-  const scores = { logits, auxiliaryLogits: score('auxiliaryLogits') };
+  const scores = { logits, auxiliaryLogits: score('auxiliaryLogits'), lossScale };
   const { final, auxiliary } = segmentationLosses(extension, scores, labels, { ...options, alignCorners });
   return {
     losses: auxiliary ? [final, auxiliary] : [final],
@@ -185,12 +212,13 @@ interface OptimiserParts {
   /** Filled: blocks that start as copies of others. */
   readonly copies: Map<string, string>;
   readonly optimiser: Transform;
+  readonly scaling: Scaling | undefined;
 }
 
 function addOptimiser(
   extension: GraphExtension,
   stage: TrainingStage,
-  { arena, joined, outputs, copies, optimiser }: OptimiserParts,
+  { arena, joined, outputs, copies, optimiser, scaling }: OptimiserParts,
 ): StateBlock[] {
   const add = extension.at('optimiser');
   const flat = (count: number) => extension.leaf({ dataType: 'float32', shape: [count] });
@@ -205,6 +233,8 @@ function addOptimiser(
     return value;
   };
 
+  if (scaling) states.push({ name: 'lossScale', value: scaling.state, parts: [] });
+
   let gradients = joined;
   if (stage !== 'update') {
     const weights = extension.input('accumulation', { dataType: 'float32', shape: [2] });
@@ -216,8 +246,9 @@ function addOptimiser(
 
   const schedule = extension.input('schedule', { dataType: 'float32', shape: [2] });
   const statistics = joinStatistics(extension, arena);
+  const gradientScale = scaling && addScaling(extension, scaling, gradients, outputs);
   optimiser(
-    { parameters, gradients, ...(statistics && { statistics }) },
+    { parameters, gradients, ...(gradientScale && { gradientScale }), ...(statistics && { statistics }) },
     {
       add,
       schedule,
@@ -228,6 +259,21 @@ function addOptimiser(
     },
   );
   return states;
+}
+
+/** What undoes the scale, or skips the step; the scale is adjusted and reported. */
+function addScaling(
+  extension: GraphExtension,
+  { state: lossScale, growthInterval }: Scaling,
+  gradients: Value,
+  outputs: GraphOutput[],
+): Value {
+  const add = extension.at('optimiser');
+  const adjusted = add(adjustLossScale, { gradients, lossScale }, { growthInterval });
+  extension.update(adjusted.newLossScale);
+  outputs.push({ name: 'lossScale', value: adjusted.scale });
+  outputs.push({ name: 'gradientScale', value: adjusted.gradientScale });
+  return adjusted.gradientScale;
 }
 
 /** The running statistics as they are after the step: what the batch norms put in their place, or what was there. */

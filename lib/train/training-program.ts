@@ -46,6 +46,10 @@ export interface TrainingResult {
   readonly loss: number;
   /** Before clipping, where the optimiser measures it. */
   readonly gradientNorm?: number;
+  /** That gradients were computed with, where losses are scaled. */
+  readonly lossScale?: number;
+  /** Whether the step changed nothing but the scale, since a scaled gradient was not finite. */
+  readonly skipped?: boolean;
   /** On the device. */
   readonly elapsedMs: number;
 }
@@ -129,7 +133,13 @@ export class TrainingProgram {
     const parameters = storedParameters(first.network);
     const numbers = { batch, accumulate, seed };
     const program = new TrainingProgram({ config, arena, parameters, replicas, group, ...numbers });
-    await program.#start(options.initial, new Map(graphs.flatMap(([, { copies }]) => [...copies])));
+    const all = <T>(of: (graph: (typeof graphs)[number][1]) => ReadonlyMap<string, T>) =>
+      new Map(graphs.flatMap(([, graph]) => [...of(graph)]));
+    await program.#start(
+      options.initial,
+      all(({ copies }) => copies),
+      all(({ starts }) => starts),
+    );
     return program;
   }
 
@@ -260,7 +270,12 @@ export class TrainingProgram {
     this.#interrupted = false;
   }
 
-  async #start(initial: ReadParameter, copies: ReadonlyMap<string, string>): Promise<void> {
+  async #start(
+    initial: ReadParameter,
+    copies: ReadonlyMap<string, string>,
+    starts: ReadonlyMap<string, readonly number[]>,
+  ): Promise<void> {
+    for (const [block, numbers] of starts) await this.state.write(block, Float32Array.from(numbers));
     const byName = new Map(this.parameters.map((parameter) => [parameter.name, parameter]));
     for (const [block, parts] of [
       ['parameters', this.arena.parameters],
@@ -330,11 +345,13 @@ function resultOf(outputs: Readonly<Record<string, Float32Array>>, elapsedMs: nu
   const finalLoss = scalar('finalLoss') as number;
   const auxiliaryLoss = scalar('auxiliaryLoss');
   const gradientNorm = scalar('gradientNorm');
+  const lossScale = scalar('lossScale');
   return {
     finalLoss,
     ...(auxiliaryLoss !== undefined && { auxiliaryLoss }),
     loss: finalLoss + (auxiliaryLoss ?? 0),
     ...(gradientNorm !== undefined && { gradientNorm }),
+    ...(lossScale !== undefined && { lossScale, skipped: scalar('gradientScale') === 0 }),
     elapsedMs,
   };
 }

@@ -44,6 +44,7 @@ napi_typedarray_type arrayTypeOf(DataType type) {
     case DataType::int32:
       return napi_int32_array;
     case DataType::bfloat16:
+    case DataType::float16:
     case DataType::uint16:
       return napi_uint16_array;
     case DataType::uint8:

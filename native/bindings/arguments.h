@@ -19,7 +19,8 @@ std::span<const std::byte> bytesArgument(const Napi::Value& value, const std::st
 Napi::Array arrayArgument(const Napi::Value& value, std::size_t length, const std::string& what);
 std::vector<std::int64_t> shapeArgument(const Napi::Value& value, const std::string& what);
 std::span<const float> floatsArgument(const Napi::Value& value, const std::string& what);
-/// The memory of a typed array that holds a dense tensor of this type; bfloat16 is a Uint16Array.
+/// The memory of a typed array that holds a dense tensor of this type; bfloat16 and float16 are
+/// Uint16Arrays.
 std::byte* tensorArgument(const Napi::Value& value, const TensorType& type, const std::string& what);
 
 }  // namespace ocrnet::bindings

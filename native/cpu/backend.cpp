@@ -20,6 +20,13 @@ namespace {
 /// So much nicer than the event loop that it answers while all cores compute.
 constexpr int kNiceness = 5;
 
+void requireTypes(const Plan& plan) {
+  for (const TensorInfo& tensor : plan.tensors) {
+    if (tensor.dataType == DataType::float16)
+      throw Error("UNSUPPORTED", "The device cpu does not compute in float16: expected float32 or bfloat16");
+  }
+}
+
 class CpuExecutable final : public Executable {
  public:
   CpuExecutable(ValidPlan plan, std::shared_ptr<Weights> weights, std::shared_ptr<State> state,
@@ -90,10 +97,12 @@ class CpuExecutable final : public Executable {
 }  // namespace
 
 std::vector<StepChoice> CpuBackend::inspect(const TypedPlan& typed) const {
+  requireTypes(typed.plan());
   return choicesOf(typed.plan(), opFor, device_);
 }
 
 std::vector<std::vector<StepChoice>> CpuBackend::candidates(const TypedPlan& typed) const {
+  requireTypes(typed.plan());
   return candidatesOf(typed.plan(), opFor, device_);
 }
 
@@ -107,6 +116,7 @@ void CpuBackend::startThread() {
 std::unique_ptr<Executable> CpuBackend::load(ValidPlan plan, std::shared_ptr<Weights> weights,
                                              std::shared_ptr<State> state,
                                              std::unique_ptr<Membership> place) {
+  requireTypes(plan.plan());
   return std::make_unique<CpuExecutable>(std::move(plan), std::move(weights), std::move(state),
                                          std::move(place), device_, arena_);
 }

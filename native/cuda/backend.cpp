@@ -24,9 +24,11 @@ class CudaBackend final : public Backend {
   std::string name() const override { return "cuda"; }
   std::shared_ptr<DeviceMemory> memory() const override { return memory_; }
   std::vector<StepChoice> inspect(const TypedPlan& typed) const override {
+    requireTypes(typed.plan());
     return choicesOf(typed.plan(), opFor, device_);
   }
   std::vector<std::vector<StepChoice>> candidates(const TypedPlan& typed) const override {
+    requireTypes(typed.plan());
     return candidatesOf(typed.plan(), opFor, device_);
   }
   void startThread() override { check(cudaSetDevice(device_.index)); }
@@ -36,6 +38,7 @@ class CudaBackend final : public Backend {
   std::size_t arenaBytes() const override { return arena_.bytes(); }
 
  private:
+  void requireTypes(const Plan& plan) const;
   std::shared_ptr<Parameters> parametersOf(const std::shared_ptr<Weights>& weights);
 
   Device device_;
@@ -49,8 +52,18 @@ class CudaBackend final : public Backend {
 std::unique_ptr<Executable> CudaBackend::load(ValidPlan plan, std::shared_ptr<Weights> weights,
                                               std::shared_ptr<State> state,
                                               std::unique_ptr<Membership> place) {
+  requireTypes(plan.plan());
   return std::make_unique<CudaExecutable>(std::move(plan), parametersOf(weights), std::move(state),
                                           std::move(place), device_, pipeline_, arena_);
+}
+
+void CudaBackend::requireTypes(const Plan& plan) const {
+  if (device_.multipliesWideTypes()) return;
+  for (const TensorInfo& tensor : plan.tensors) {
+    if (tensor.dataType != DataType::bfloat16) continue;
+    throw Error("UNSUPPORTED",
+                device_.model + " has no tensor cores for bfloat16: expected float32 or float16");
+  }
 }
 
 std::shared_ptr<Parameters> CudaBackend::parametersOf(const std::shared_ptr<Weights>& weights) {

@@ -11,12 +11,12 @@ namespace {
 
 #ifdef OCRNET_EMULATION
 constexpr bool kEmulated = true;
+constexpr int kLeastComputeCapability = 75;
 #else
 constexpr bool kEmulated = false;
+/// Of the GPUs that this build has machine code for: 75 or 80.
+constexpr int kLeastComputeCapability = OCRNET_CUDA_LEAST_CAPABILITY;
 #endif
-
-/// What the portable kernels want: asynchronous copies and bfloat16 products.
-constexpr int kLeastComputeCapability = 80;
 
 /// CUDA writes 13000 for 13.0.
 std::string versionText(int version) {
@@ -37,6 +37,10 @@ std::string reasonWithoutGpu(int runtime, int driver) {
     return "CUDA does not start: " + std::string(cudaGetErrorName(error)) + ", " + cudaGetErrorString(error);
   }
   return "";
+}
+
+std::string capabilityText(int capability) {
+  return std::to_string(capability / 10) + "." + std::to_string(capability % 10);
 }
 
 Device describeGpu(int index) {
@@ -91,10 +95,18 @@ Device describeDevice(int index, bool tf32) {
   }
   Device device = all.devices[index];
   if (device.computeCapability < kLeastComputeCapability) {
+    const std::string remedy =
+        device.computeCapability >= 75 ? " (a build with -DOCRNET_CUDA_CODE=sm_75 has kernels for it)" : "";
     throw Error("DEVICE_UNAVAILABLE", device.model +
-                                          " is too old: expected compute capability 8.0 or newer, received " +
-                                          std::to_string(device.computeCapability / 10) + "." +
-                                          std::to_string(device.computeCapability % 10));
+                                          " is too old for this build: expected compute capability " +
+                                          capabilityText(kLeastComputeCapability) + " or newer, received " +
+                                          capabilityText(device.computeCapability) + remedy);
+  }
+  if (tf32 && !device.multipliesWideTypes()) {
+    throw Error("UNSUPPORTED", device.model +
+                                   " has no tensor cores for TF32: expected compute capability 8.0 or newer, "
+                                   "received " +
+                                   capabilityText(device.computeCapability));
   }
   device.tf32 = tf32;
   return device;

@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstring>
 
+#include "core/bfloat16.h"
+#include "core/float16.h"
 #include "emulation/block.h"
 
 namespace ocrnet::emulation {
@@ -82,13 +84,16 @@ void loadMatrices(std::uint32_t (&registers)[4], const void* row, bool transpose
   Block::current().warp(~0u, &operand, operation, [=](void** operands) { load(operands, transposed); });
 }
 
+template <class T>
 void multiplyAdd(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
   multiplyTogether({c, a, b}, "mma.m16n8k16", [](void** operands) {
     multiply<2>(operands, [](std::uint32_t bits, int element) {
-      return std::bit_cast<float>(element == 0 ? bits << 16 : bits & 0xffff0000);
+      return toFloat(T{static_cast<std::uint16_t>(bits >> 16 * element)});
     });
   });
 }
+template void multiplyAdd<BFloat16>(float (&)[4], const std::uint32_t (&)[4], const std::uint32_t (&)[2]);
+template void multiplyAdd<Float16>(float (&)[4], const std::uint32_t (&)[4], const std::uint32_t (&)[2]);
 
 void multiplyAddTf32(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
   multiplyTogether({c, a, b}, "mma.m16n8k8", [](void** operands) {

@@ -35,6 +35,19 @@ int deviceCount() {
   return count ? std::clamp(std::atoi(count), 1, kMostDevices) : 1;
 }
 
+struct Abilities {
+  const char* name;
+  int major, minor;
+  std::size_t sharedBytes;  // of a block
+};
+
+/// The GPU whose number $OCRNET_EMULATED_TURING is has what those of compute capability 7.5 have.
+Abilities abilitiesOf(int device) {
+  const char* const turing = std::getenv("OCRNET_EMULATED_TURING");
+  if (turing && std::atoi(turing) == device) return {"emulated Turing GPU", 7, 5, std::size_t{64} << 10};
+  return {"emulated GPU", 8, 0, kMostSharedBytes};
+}
+
 uint3 indexOf(std::uint64_t i, dim3 grid) {
   return {static_cast<unsigned>(i % grid.x), static_cast<unsigned>(i / grid.x % grid.y),
           static_cast<unsigned>(i / (std::uint64_t{grid.x} * grid.y))};
@@ -77,7 +90,7 @@ void launchGrid(Launch launch, cudaStream_t stream) {
   constexpr unsigned kMostGridHeight = 65535;
   std::string wrong;
   if (blockThreads < 1 || blockThreads > kMostThreads) wrong = std::to_string(blockThreads) + " threads";
-  if (launch.sharedBytes > kMostSharedBytes)
+  if (launch.sharedBytes > abilitiesOf(current).sharedBytes)
     wrong = std::to_string(launch.sharedBytes) + " bytes of shared memory";
   if (launch.grid.x < 1 || launch.grid.y < 1 || launch.grid.z < 1 || launch.grid.y > kMostGridHeight ||
       launch.grid.z > kMostGridHeight || launch.grid.x > 0x7fffffff) {
@@ -156,12 +169,13 @@ cudaError_t cudaGetDeviceCount(int* count) {
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   if (device < 0 || device >= ocrnet::emulation::deviceCount()) return cudaErrorInvalidDevice;
+  const auto abilities = ocrnet::emulation::abilitiesOf(device);
   *properties = {};
-  std::strcpy(properties->name, "emulated GPU");
+  std::strcpy(properties->name, abilities.name);
   properties->totalGlobalMem = ocrnet::emulation::kMemoryBytes;
-  properties->sharedMemPerBlockOptin = ocrnet::emulation::kMostSharedBytes;
-  properties->major = 8;
-  properties->minor = 0;
+  properties->sharedMemPerBlockOptin = abilities.sharedBytes;
+  properties->major = abilities.major;
+  properties->minor = abilities.minor;
   properties->multiProcessorCount = 4;
   return cudaSuccess;
 }

@@ -34,10 +34,11 @@ inline void requirePositive(std::initializer_list<std::int64_t> values, const ch
 }
 
 inline bool isFloat(const TensorInfo& tensor) {
-  return tensor.dataType == DataType::float32 || tensor.dataType == DataType::bfloat16;
+  return tensor.dataType == DataType::float32 || tensor.dataType == DataType::bfloat16 ||
+         tensor.dataType == DataType::float16;
 }
 
-/// An activation: (N, H, W, C) in float32 or bfloat16.
+/// An activation: (N, H, W, C) in float32, bfloat16 or float16.
 inline const TensorInfo& activation(const TensorInfo* tensor) {
   require(tensor->rank == 4 && isFloat(*tensor), "expected a float (N, H, W, C)", *tensor);
   return *tensor;
@@ -69,7 +70,15 @@ inline TensorType nhwc(DataType type, std::int64_t n, std::int64_t h, std::int64
 }
 
 inline DataType dataTypeOf(FloatType type) {
-  return type == FloatType::float32 ? DataType::float32 : DataType::bfloat16;
+  switch (type) {
+    case FloatType::float32:
+      return DataType::float32;
+    case FloatType::bfloat16:
+      return DataType::bfloat16;
+    case FloatType::float16:
+      return DataType::float16;
+  }
+  throw Error("INVALID_PLAN", "expected a float type");
 }
 
 struct Window {
@@ -97,6 +106,7 @@ std::vector<TensorType> infer(const AccumulateAttributes&, Inputs);
 std::vector<TensorType> infer(const ActivateGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const AdamWAttributes&, Inputs);
 std::vector<TensorType> infer(const AdaptiveAveragePool2dGradientAttributes&, Inputs);
+std::vector<TensorType> infer(const AdjustLossScaleAttributes&, Inputs);
 std::vector<TensorType> infer(const AttendCrissCrossGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const AttendPixelsGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const AttendRegionsGradientAttributes&, Inputs);

@@ -192,6 +192,7 @@ std::vector<TensorType> infer(const CrossEntropyAttributes& a, Inputs in) {
   require(labels.shape[0] == logits.shape[0], "expected labels for each of the logits' images", labels,
           logits);
   requireVector(in[2], logits.channels());
+  requireVector(in[3], 2);
   if (!(a.labelSmoothing >= 0 && a.labelSmoothing < 1) || a.hardMinimum < 0) {
     throw Error("INVALID_PLAN", "expected a label smoothing in [0, 1) and hardMinimum >= 0, received " +
                                     std::to_string(a.labelSmoothing) + " and " +
@@ -218,8 +219,17 @@ std::vector<TensorType> infer(const AdamWAttributes& a, Inputs in) {
 
 std::vector<TensorType> infer(const GlobalNormAttributes&, Inputs in) {
   requireFlat({in[0]});
+  requireVector(in[1], 1);
   const TensorType scalar{DataType::float32, 1, {1, 1, 1, 1}};
   return {scalar, scalar};
+}
+
+std::vector<TensorType> infer(const AdjustLossScaleAttributes& a, Inputs in) {
+  requireFlat({in[0]});
+  requireVector(in[1], 2);
+  requirePositive({a.growthInterval}, "a growth interval");
+  const TensorType scalar{DataType::float32, 1, {1, 1, 1, 1}};
+  return {typeOf(*in[1]), scalar, scalar};
 }
 
 std::vector<TensorType> infer(const AllReduceAttributes&, Inputs in) {
@@ -236,6 +246,7 @@ std::vector<TensorType> infer(const AccumulateAttributes&, Inputs in) {
 std::vector<TensorType> infer(const MovingAverageAttributes&, Inputs in) {
   requireFlat({in[0], in[1]});
   requireVector(in[2], 2);
+  requireVector(in[3], 1);
   return {typeOf(*in[0])};
 }
 

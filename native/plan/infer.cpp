@@ -75,7 +75,11 @@ std::vector<TensorType> infer(const ConcatAttributes&, Inputs in) {
 }
 
 std::vector<TensorType> infer(const CastAttributes& a, Inputs in) {
-  return {{dataTypeOf(a.outputType), 4, activation(in[0]).shape}};
+  const TensorInfo& x = activation(in[0]);
+  const DataType type = dataTypeOf(a.outputType);
+  require(x.dataType == type || x.dataType == DataType::float32 || type == DataType::float32,
+          "expected float32 or the output's type", x);
+  return {{type, 4, x.shape}};
 }
 
 std::vector<TensorType> infer(const MaxPool2dAttributes& a, Inputs in) {
@@ -219,6 +223,8 @@ const char* dataTypeName(DataType type) {
       return "float32";
     case DataType::bfloat16:
       return "bfloat16";
+    case DataType::float16:
+      return "float16";
     case DataType::uint8:
       return "uint8";
     case DataType::uint16:

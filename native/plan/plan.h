@@ -25,6 +25,7 @@ constexpr std::int64_t bytesPerElement(DataType type) {
     case DataType::int32:
       return 4;
     case DataType::bfloat16:
+    case DataType::float16:
     case DataType::uint16:
       return 2;
     case DataType::uint8:

@@ -8,7 +8,7 @@ namespace ocrnet {
 const std::vector<OpSchema>& opSchemas() {
   static const std::vector<OpSchema> schemas{
     {"normalizeImage", {"image", "scale", "shift"}, 3, {"y"},
-     {{"reverseChannels", 2}, {"outputType", 2}},
+     {{"reverseChannels", 2}, {"outputType", 3}},
      -1, {-1}, {false, false, false}, false, false},
     {"conv2d", {"x", "filter", "bias", "residual"}, 2, {"y"},
      {{"stride", 0}, {"padding", 0}, {"dilation", 0}, {"groups", 0}, {"activation", 4}, {"negativeSlope", -1}, {"outputType", 2}},
@@ -32,7 +32,7 @@ const std::vector<OpSchema>& opSchemas() {
      {},
      -1, {-1}, {true, true, true, true, true, true}, true, true},
     {"cast", {"x"}, 1, {"y"},
-     {{"outputType", 2}},
+     {{"outputType", 3}},
      -1, {-1}, {true}, true, false},
     {"maxPool2d", {"x"}, 1, {"y"},
      {{"kernel", 0}, {"stride", 0}, {"padding", 0}, {"ceilMode", 2}},
@@ -68,7 +68,7 @@ const std::vector<OpSchema>& opSchemas() {
      {{"height", 0}, {"width", 0}, {"alignCorners", 2}, {"labelType", 2}},
      -1, {-1, -1}, {false}, false, false},
     {"resizeTaps", {"a", "b", "c", "d", "e", "f", "residual"}, 1, {"y"},
-     {{"height", 0}, {"width", 0}, {"kernel", 0}, {"dilation", 0}, {"alignCorners", 2}, {"activation", 4}, {"negativeSlope", -1}, {"outputType", 2}},
+     {{"height", 0}, {"width", 0}, {"kernel", 0}, {"dilation", 0}, {"alignCorners", 2}, {"activation", 4}, {"negativeSlope", -1}, {"outputType", 3}},
      6, {-1}, {true, true, true, true, true, true, true}, true, false},
     {"attendPixels", {"query", "key", "value"}, 3, {"y", "logSumExp"},
      {{"scale", -1}},
@@ -121,24 +121,24 @@ const std::vector<OpSchema>& opSchemas() {
     {"sliceChannels", {"x"}, 1, {"y"},
      {{"first", 0}, {"count", 0}},
      -1, {-1}, {true}, true, false},
-    {"crossEntropy", {"logits", "labels", "classWeights"}, 2, {"loss", "dLogits"},
+    {"crossEntropy", {"logits", "labels", "classWeights", "lossScale"}, 2, {"loss", "dLogits"},
      {{"weight", -1}, {"ignoreLabel", 0}, {"labelSmoothing", -1}, {"hardThreshold", -1}, {"hardMinimum", 0}, {"alignCorners", 2}},
-     -1, {-1, -1}, {false, false, false}, false, false},
+     -1, {-1, -1}, {false, false, false, false}, false, false},
     {"sgd", {"parameters", "gradients", "velocity", "schedule", "gradientScale"}, 4, {"newParameters", "newVelocity"},
      {{"first", -2}, {"count", -2}, {"learningRateScale", -1}, {"momentum", -1}, {"nesterov", 2}, {"weightDecay", -1}},
      -1, {0, 2}, {false, false, false, false, false}, false, false},
-    {"globalNorm", {"x"}, 1, {"norm", "factor"},
+    {"globalNorm", {"x", "gradientScale"}, 1, {"norm", "factor"},
      {{"maximum", -1}},
-     -1, {-1, -1}, {false}, false, false},
+     -1, {-1, -1}, {false, false}, false, false},
     {"accumulate", {"total", "part", "weights"}, 3, {"newTotal"},
      {},
      -1, {0}, {false, false, false}, false, false},
     {"adamW", {"parameters", "gradients", "firstMoment", "secondMoment", "schedule", "gradientScale"}, 5, {"newParameters", "newFirstMoment", "newSecondMoment"},
      {{"first", -2}, {"count", -2}, {"learningRateScale", -1}, {"beta1", -1}, {"beta2", -1}, {"epsilon", -1}, {"weightDecay", -1}},
      -1, {0, 2, 3}, {false, false, false, false, false, false}, false, false},
-    {"movingAverage", {"average", "values", "schedule"}, 3, {"newAverage"},
+    {"movingAverage", {"average", "values", "schedule", "gradientScale"}, 3, {"newAverage"},
      {{"decay", -1}, {"warmUp", 2}},
-     -1, {0}, {false, false, false}, false, false},
+     -1, {0}, {false, false, false, false}, false, false},
     {"allReduce", {"x"}, 1, {"y"},
      {{"average", 2}},
      0, {-1}, {false}, false, false},
@@ -151,6 +151,9 @@ const std::vector<OpSchema>& opSchemas() {
     {"dropout", {"x", "noise"}, 2, {"y"},
      {{"rate", -1}, {"drops", 2}, {"stream", 0}},
      0, {-1}, {true, false}, true, false},
+    {"adjustLossScale", {"gradients", "lossScale"}, 2, {"newLossScale", "gradientScale", "scale"},
+     {{"growthInterval", 0}},
+     -1, {1, -1, -1}, {false, false}, false, false},
   };
   return schemas;
 }
@@ -253,6 +256,8 @@ Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t> words)
       return AttendCrissCrossGradientAttributes{std::bit_cast<float>(words[0])};
     case Opcode::dropout:
       return DropoutAttributes{std::bit_cast<float>(words[0]), static_cast<Dropped>(words[1]), static_cast<std::int32_t>(words[2])};
+    case Opcode::adjustLossScale:
+      return AdjustLossScaleAttributes{static_cast<std::int32_t>(words[0])};
   }
   return {};
 }

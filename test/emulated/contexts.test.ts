@@ -20,9 +20,10 @@ describe('contexts on a CUDA device, emulated, against PyTorch', () => {
   after(() => device.dispose());
 
   for (const head of heads)
-    it(`has the scores of ${head.name}, nearly so in bfloat16`, async () => {
+    it(`has the scores of ${head.name}, nearly so in bfloat16 and float16`, async () => {
       expectScores(await runHead(device, head, 'float32'), head, 1e-4);
       expectScores(await runHead(device, head, 'bfloat16'), head, 3e-2);
+      expectScores(await runHead(device, head, 'float16'), head, 4e-3);
     });
 
   for (const head of heads)
@@ -32,17 +33,21 @@ describe('contexts on a CUDA device, emulated, against PyTorch', () => {
       expectGradients(trained, head);
     });
 
-  it('trains in bfloat16 as exactly as plain code', async () => {
-    const errors = { ours: [] as number[], plain: [] as number[] };
-    for (const head of heads) {
-      const trained = await trainHead(device, head, 'bfloat16');
-      expectLosses(trained, head, 1e-2);
-      errors.ours.push(gradientError(trained, head));
-      errors.plain.push(gradientError(trainHeadPlainly(head, 'bfloat16'), head));
-    }
-    // Most of it comes from the few activations that rounding takes to the other side of a ReLU. In which head is luck.
-    const worst = Math.max(...errors.plain);
-    for (const [i, error] of errors.ours.entries()) expect(error, heads[i]?.name).to.be.below(2 * worst);
-    expect(Math.hypot(...errors.ours)).to.be.below(2 * Math.hypot(...errors.plain));
-  });
+  for (const [precision, lossTolerance] of [
+    ['bfloat16', 1e-2],
+    ['float16', 1.5e-3],
+  ] as const)
+    it(`trains in ${precision} as exactly as plain code`, async () => {
+      const errors = { ours: [] as number[], plain: [] as number[] };
+      for (const head of heads) {
+        const trained = await trainHead(device, head, precision);
+        expectLosses(trained, head, lossTolerance);
+        errors.ours.push(gradientError(trained, head));
+        errors.plain.push(gradientError(trainHeadPlainly(head, precision), head));
+      }
+      // Most of it comes from the few activations that rounding takes to the other side of a ReLU. In which head is luck.
+      const worst = Math.max(...errors.plain);
+      for (const [i, error] of errors.ours.entries()) expect(error, heads[i]?.name).to.be.below(2 * worst);
+      expect(Math.hypot(...errors.ours)).to.be.below(2 * Math.hypot(...errors.plain));
+    });
 });

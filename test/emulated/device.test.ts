@@ -6,6 +6,7 @@ import { ops } from '../../lib/runtime/operations.js';
 import { ocrnet } from '../support/command-line.js';
 import { expectOcrnetError } from '../support/expect-error.js';
 import { randomNumbers, randomTensor } from '../support/random.js';
+import { withTuring } from '../support/turing.js';
 
 const numbers = (shape: readonly number[], seed: number) => ({
   data: Float32Array.from(randomTensor(shape, randomNumbers(seed)).data),
@@ -43,11 +44,65 @@ describe('CUDA devices, emulated', () => {
     expect(stdout).to.match(/^GPU 0 +.*compute capability \d\.\d, \d+ multiprocessors/m);
   });
 
-  it('run and train in both precisions', () => {
-    for (const precision of ['float32', 'bfloat16'] as const) {
+  it('run and train in all precisions', () => {
+    for (const precision of ['float32', 'bfloat16', 'float16'] as const) {
       expect(device.supports(precision)).to.equal(true);
       expect(device.trains(precision)).to.equal(true);
     }
+  });
+
+  it('of compute capability 7.5 run in float32 and float16, and say what they lack', () =>
+    withTuring(async (turing) => {
+      expect(describeMachine().cuda.devices[1]).to.include({ computeCapability: '7.5' });
+      for (const precision of ['float32', 'bfloat16', 'float16'] as const) {
+        expect(turing.supports(precision)).to.equal(precision !== 'bfloat16');
+        expect(turing.trains(precision)).to.equal(precision !== 'bfloat16');
+      }
+      await expectOcrnetError(
+        async () => turing.requirePrecision('bfloat16'),
+        'UNSUPPORTED',
+        'compute capability 8.0 or newer, or float32 or float16, received compute capability 7.5',
+      );
+      await expectOcrnetError(
+        () => openDevice({ device: 'cuda', index: 1, tf32: true }),
+        'UNSUPPORTED',
+        'no tensor cores for TF32',
+      );
+      const x = numbers([1, 2, 3, 8], 1);
+      await expectOcrnetError(
+        () => ops.cast({ x }, { outputType: 'bfloat16' }, { device: turing }),
+        'UNSUPPORTED',
+        'no tensor cores for bfloat16',
+      );
+      await expectOcrnetError(
+        () => ops.attendPixels({ query: x, key: x, value: x }, { scale: 1 }, { device: turing }),
+        'UNSUPPORTED',
+        'shared memory',
+      );
+    }));
+
+  it('convert to float16 and back as IEEE 754 has it', async () => {
+    // Ties to even; the largest number and what rounds beyond it; the least subnormal number and half of it.
+    const x = Float32Array.of(
+      1 + 2 ** -11,
+      1 + 3 * 2 ** -11,
+      65504,
+      65519,
+      -65520,
+      2 ** -24,
+      -(2 ** -25),
+      NaN,
+    );
+    const shape = [1, 1, 2, 4];
+    const { y } = await ops.cast({ x: { data: x, shape } }, { outputType: 'float16' }, { device });
+    const back = await ops.cast({ x: y }, { outputType: 'float32' }, { device });
+    expect(y.dataType).to.equal('float16');
+    expect([...back.y.data]).to.deep.equal([1, 1 + 2 ** -9, 65504, 65504, -Infinity, 2 ** -24, -0, NaN]);
+    await expectOcrnetError(
+      () => ops.cast({ x: y }, { outputType: 'bfloat16' }, { device }),
+      'INVALID_GRAPH',
+      'to and from float32',
+    );
   });
 
   it('refuse options of other devices, and GPUs that are not there', async () => {

@@ -38,6 +38,8 @@ describe('OCR on a CUDA device, emulated', () => {
     ['float32', 1e-4],
     // As for the CPU against PyTorch.
     ['bfloat16', 2e-2],
+    // An eighth of that.
+    ['float16', 2.5e-3],
   ] as const)
     it(`has the CPU's scores and regions in ${precision}`, async () => {
       const expected = await (await load(devices.cpu, 'float32')).run({ image });

@@ -3,13 +3,14 @@ import { smallNetwork } from '../../bench/gpu/sizes.js';
 import type { Precision } from '../../lib/compile/passes/assign-precision.js';
 import { withDropout } from '../../lib/models/contexts/defaults.js';
 import { initialiser } from '../../lib/nn/initialise.js';
-import { chain, clipByGlobalNorm, movingAverage, sgd } from '../../lib/optim/index.js';
+import { chain, clipByGlobalNorm, type LossScaleOptions, movingAverage, sgd } from '../../lib/optim/index.js';
 import { type Device, openDevice } from '../../lib/runtime/device.js';
 import { TrainingProgram } from '../../lib/train/training-program.js';
 import { relativeError } from '../support/compare.js';
 import { expectOcrnetError } from '../support/expect-error.js';
 import { randomNumbers } from '../support/random.js';
 import { syntheticImage } from '../support/synthetic-weights.js';
+import { withTuring } from '../support/turing.js';
 
 const size = { batch: 2, height: 33, width: 33 };
 const next = randomNumbers(3);
@@ -29,15 +30,22 @@ describe('training on a CUDA device, emulated', () => {
   after(() => Promise.all([cpu, cuda].map((device) => device.dispose())));
 
   const config = { ...smallNetwork.config, context: withDropout(smallNetwork.config.context, 0.3) };
-  const create = (device: Device, precision: Precision) =>
+  const create = (
+    device: Device,
+    precision: Precision,
+    { lossScale }: { lossScale?: LossScaleOptions | undefined } = {},
+  ) =>
     TrainingProgram.create(device, config, {
       ...size,
       precision,
+      ...(lossScale && { lossScale }),
       losses: { ignoreLabel: 255 },
       optimiser: chain(clipByGlobalNorm(1), sgd(), movingAverage()),
       groups: {},
       initial: initialiser(1),
     });
+
+  const lossScaleOf = async ({ state }: TrainingProgram) => [...(await state.read('lossScale'))];
 
   async function blocksOf({ state }: TrainingProgram): Promise<Map<string, Float32Array>> {
     return new Map(
@@ -88,6 +96,53 @@ describe('training on a CUDA device, emulated', () => {
     const [first, second] = [await train(cuda, 'bfloat16'), await train(cuda, 'bfloat16')];
     expect(relativeError([first.loss], [expected.loss])).to.be.within(1e-7, 1e-2);
     expect(second).to.deep.equal(first);
+  });
+
+  it('takes nearly the same steps in float16, whatever power of two scales the loss', async () => {
+    const steps = async (device: Device, precision: Precision, lossScale?: LossScaleOptions) => {
+      using program = await create(device, precision, { lossScale });
+      const before = await program.state.read('parameters');
+      const results = [];
+      for (let step = 0; step < 3; step++)
+        results.push(await program.step([batch], { learningRate: 0.01, step }));
+      const after = await program.state.read('parameters');
+      const change = after.map((value, i) => value - (before[i] as number));
+      return { results, change, lossScale: lossScale && (await lossScaleOf(program)) };
+    };
+    const expected = await steps(cpu, 'float32');
+    const mixed = await steps(cuda, 'float16', { initial: 2 ** 10, growthInterval: 2 });
+    for (const [i, { loss, skipped }] of mixed.results.entries()) {
+      expect(relativeError([loss], [expected.results[i]?.loss as number])).to.be.within(1e-8, 2e-3);
+      expect(skipped).to.equal(false);
+    }
+    const [norm, exactNorm] = [mixed, expected].map(({ results }) => results[0]?.gradientNorm as number);
+    expect(relativeError([norm as number], [exactNorm as number])).to.be.below(0.05);
+    // Batch norms of a few pixels magnify rounding, from step to step.
+    expect(relativeError(mixed.change, expected.change)).to.be.below(0.25);
+    expect(mixed.results.map(({ lossScale }) => lossScale)).to.deep.equal([2 ** 10, 2 ** 10, 2 ** 11]);
+    expect(mixed.lossScale).to.deep.equal([2 ** 11, 1]);
+  });
+
+  it('takes the same step in float16 on a GPU of compute capability 7.5, nearly', () =>
+    withTuring(async (turing) => {
+      const [expected, actual] = [await train(cuda, 'float16'), await train(turing, 'float16')];
+      expect(relativeError([actual.loss], [expected.loss])).to.be.below(1e-3);
+      const [before, after] = [expected, actual].map(
+        ({ changes }) => changes.get('parameters') as Float32Array,
+      );
+      expect(relativeError(after as Float32Array, before as Float32Array)).to.be.below(0.05);
+    }));
+
+  it('skips a float16 step whose gradients overflow: parameters stay to the bit, the scale halves', async () => {
+    using program = await create(cuda, 'float16', { lossScale: { initial: 2 ** 60 } });
+    const before = await blocksOf(program);
+    const { loss, lossScale, skipped } = await program.step([batch], { learningRate: 0.1, step: 0 });
+    expect({ lossScale, skipped }).to.deep.equal({ lossScale: 2 ** 60, skipped: true });
+    expect(loss).to.be.above(0);
+    const after = await blocksOf(program);
+    for (const name of ['parameters', 'velocity', 'averageParameters'])
+      expect(after.get(name), name).to.deep.equal(before.get(name));
+    expect(await lossScaleOf(program)).to.deep.equal([2 ** 59, 0]);
   });
 
   it('changes nothing where a label is no class', async () => {

@@ -30,6 +30,7 @@ describe('tuning on a CUDA device, emulated', () => {
     ['float32', false],
     ['float32', true],
     ['bfloat16', false],
+    ['float16', false],
   ] as const satisfies readonly (readonly [Precision, boolean])[])
     it(`finds that all kernels agree, in ${tf32 ? 'TF32' : precision}`, async () => {
       const tuning = folder.path('tuning.json');

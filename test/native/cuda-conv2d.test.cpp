@@ -113,10 +113,10 @@ Operands randomOperands(DataType type, DataType resultType, const ConvolutionCas
 }
 
 void cases(const Configuration& configuration) {
-  int i = static_cast<int>(configuration.schedule) + (configuration.type == DataType::bfloat16 ? 5 : 0);
+  int i = static_cast<int>(configuration.schedule) + 5 * static_cast<int>(configuration.floatType());
   for (const ConvolutionCase& c : kCases) {
     ++i;
-    const bool toFloat32 = configuration.type == DataType::bfloat16 && i % 3 == 0, residual = i % 5 < 3;
+    const bool toFloat32 = configuration.type != DataType::float32 && i % 3 == 0, residual = i % 5 < 3;
     const Variant variant{.activation = static_cast<Activation>(i % 4),
                           .bias = i % 3 > 0,
                           .residual = residual,

@@ -43,10 +43,10 @@ inline const cuda::Op kForcedOp{
           return op.prepare(step, other, parameters);
         }};
 
-/// Products of bfloat16 operands round each of them by 2⁻⁹, of tf32 by 2⁻¹¹; see conv2d-gradients.test.cpp
-/// for float32.
+/// Products of bfloat16 operands round each of them by 2⁻⁹, of float16 and tf32 by 2⁻¹¹ at most; see
+/// conv2d-gradients.test.cpp for float32.
 inline double forcedTolerance(const Configuration& configuration) {
-  if (configuration.type == DataType::bfloat16) return 1e-2;
+  if (configuration.type != DataType::float32) return configuration.tolerance();
   return forced.name.find("tf32") == std::string::npos ? 1e-5 : 1e-3;
 }
 
@@ -59,7 +59,7 @@ void byEachAlgorithm(const Configuration& configuration, std::size_t algorithms,
   for (std::uint32_t number = 0; number < algorithms; ++number) {
     std::string strictName;
     for (const bool tf32 : {false, true}) {
-      if (tf32 && configuration.type == DataType::bfloat16) continue;
+      if (tf32 && configuration.type != DataType::float32) continue;
       forced = {number, tf32, ""};
       try {
         check();

@@ -91,18 +91,18 @@ void addMatches(const Configuration& c) {
 void castRoundsToNearestEven(const Configuration& c) {
   for (const Shape& shape : kShapes) {
     Values x = randomValues(DataType::float32, shape);
-    // Halfway between two bfloat16, below an even and an odd one; what rounds up to infinity; what must stay
-    // NaN.
-    const double special[] = {1 + 1.0 / 256, 1 + 3.0 / 256, 3.4028235e38, -kInfinity, kNaN, 1e-40};
-    for (std::size_t i = 0; i < std::min<std::size_t>(6, x.size()); ++i) x[x.size() - 1 - i] = special[i];
-    for (const DataType from : {DataType::float32, DataType::bfloat16}) {
+    // Halfway between two bfloat16 and two float16, below an even and an odd one; what rounds up to infinity;
+    // what must stay NaN; between two subnormal numbers of float16, and below the first.
+    const double special[] = {1 + 1.0 / 256, 1 + 3.0 / 256, 1 + 0x1p-11, 1 + 0x3p-11, 3.4028235e38, 65520,
+                              -65519,        -kInfinity,    kNaN,        0x3p-25,     -0x1p-25,     1e-40};
+    for (std::size_t i = 0; i < std::min(std::size(special), x.size()); ++i) x[x.size() - 1 - i] = special[i];
+    for (const DataType from : {DataType::float32, c.type}) {
       Values input, expected;
       for (const double value : x) {
         input.push_back(rounded(from, value));
         expected.push_back(rounded(c.type, input.back()));
       }
-      const auto outputType = c.type == DataType::float32 ? FloatType::float32 : FloatType::bfloat16;
-      OpRunner runner(Opcode::cast, CastAttributes{outputType});
+      OpRunner runner(Opcode::cast, CastAttributes{c.floatType()});
       runner.input(from, shape, input, c.gap).output(c.type, shape, 2 * c.gap);
       requireClose(runner.run(c)[0], expected, 0);
     }
@@ -163,8 +163,7 @@ void normalizeImageMatches(const Configuration& c) {
         const double byte = image[reverse ? i - k + shape[3] - 1 - k : i];
         expected.push_back(rounded(c.type, byte * scale[k] + shift[k]));
       }
-      const auto outputType = c.type == DataType::float32 ? FloatType::float32 : FloatType::bfloat16;
-      OpRunner runner(Opcode::normalizeImage, NormalizeImageAttributes{reverse, outputType});
+      OpRunner runner(Opcode::normalizeImage, NormalizeImageAttributes{reverse, c.floatType()});
       runner.input(DataType::uint8, shape, image)
           .input(DataType::float32, {shape[3]}, scale)
           .input(DataType::float32, {shape[3]}, shift)

@@ -10,6 +10,7 @@
 
 #include "core/aligned-buffer.h"
 #include "core/bfloat16.h"
+#include "core/float16.h"
 #include "plan/plan.h"
 
 namespace ocrnet::test {
@@ -27,6 +28,7 @@ inline std::int64_t elementsOf(const Shape& shape) {
 inline double rounded(DataType type, double x) {
   if (type == DataType::float32) return static_cast<float>(x);
   if (type == DataType::bfloat16) return toFloat(toBFloat16(static_cast<float>(x)));
+  if (type == DataType::float16) return toFloat(toFloat16(static_cast<float>(x)));
   return x;
 }
 
@@ -53,6 +55,8 @@ inline double readElement(DataType type, const std::byte* p) {
       return as(float{});
     case DataType::bfloat16:
       return toFloat(as(BFloat16{}));
+    case DataType::float16:
+      return toFloat(as(Float16{}));
     case DataType::uint8:
       return as(std::uint8_t{});
     case DataType::uint16:
@@ -70,6 +74,8 @@ inline void writeElement(DataType type, std::byte* p, double x) {
       return as(static_cast<float>(x));
     case DataType::bfloat16:
       return as(toBFloat16(static_cast<float>(x)));
+    case DataType::float16:
+      return as(toFloat16(static_cast<float>(x)));
     case DataType::uint8:
       return as(static_cast<std::uint8_t>(x));
     case DataType::uint16:

@@ -103,13 +103,14 @@ Expected expected(const LossCase& k, const Values& logits, const Values& labels,
 }
 
 OpRunner lossRunner(const LossCase& k, const Values& logits, const Values& labels, const Values* classWeights,
-                    bool gradient = true) {
+                    bool gradient = true, double lossScale = 0) {
   OpRunner runner(Opcode::crossEntropy,
                   CrossEntropyAttributes{kWeight, k.ignoreLabel, k.smoothing, k.hardThreshold, k.hardMinimum,
                                          k.alignCorners});
   runner.input(DataType::float32, k.logits, logits)
       .input(k.labelType, {k.logits[0], k.height, k.width}, labels);
   classWeights ? runner.input(DataType::float32, {k.logits[3]}, *classWeights) : runner.absentInput();
+  lossScale > 0 ? runner.input(DataType::float32, {2}, {lossScale, 7}) : runner.absentInput();
   runner.output(DataType::float32, {1});
   gradient ? runner.output(DataType::float32, k.logits) : runner.absentOutput();
   return runner;
@@ -146,6 +147,20 @@ void expectLoss(const Configuration& c, const LossCase& k, double tolerance = 1e
   const auto moreThreads = lossRunner(k, logits, labels, given).run(c.withThreads(3));
   requireClose(moreThreads[0], results[0], 0);
   requireClose(moreThreads[1], results[1], 0);
+}
+
+/// A power of two changes the gradient's exponents alone, and the loss not at all.
+void gradientsAreScaled(const Configuration& c) {
+  LossCase k{{2, 3, 5, 19}, 17, 23};
+  k.classWeights = true;
+  const Values logits = randomValues(DataType::float32, k.logits, k.scale), labels = randomLabels(k);
+  const Values weights(k.logits[3], 0.5);
+  const auto plain = lossRunner(k, logits, labels, &weights).run(c);
+  const auto scaled = lossRunner(k, logits, labels, &weights, true, 65536).run(c);
+  Values expected = plain[1];
+  for (double& x : expected) x *= 65536;
+  requireClose(scaled[0], plain[0], 0);
+  requireClose(scaled[1], expected, 0);
 }
 
 const LossCase kPlain[] = {
@@ -305,6 +320,7 @@ int main() {
       {"hardMinimum is exact", once(hardMinimumIsExact)},
       {"wide labels match", once(wideLabelsMatch)},
       {"extremes are stable", once(extremesAreStable)},
+      {"gradients are scaled", once(gradientsAreScaled)},
       {"all ignored is zero", once(allIgnoredIsZero)},
       {"a NaN is not hidden", once(notANumberIsNotHidden)},
       {"wrong labels are refused", once(wrongLabelsAreRefused)},

@@ -33,6 +33,7 @@ enum class Processor { cpu, cuda };
 /// What varies when the emulation runs a kernel: a kernel that is right does not notice.
 enum class Schedule { ordinary, reversed, random };
 inline constexpr const char* kScheduleNames[] = {"ordinary", "reversed", "random"};
+inline constexpr const char* kTypeNames[] = {"float32", "bfloat16", "float16"};
 
 /// A way to run an operation; every test runs in each of them.
 struct Configuration {
@@ -43,7 +44,16 @@ struct Configuration {
   DataType type;
   std::int64_t gap;
 
-  double tolerance() const { return type == DataType::float32 ? 1e-5 : 1e-2; }
+  /// Of 16-bit types two or three roundings, each of 2⁻⁸ in bfloat16 and 2⁻¹¹ in float16.
+  double tolerance() const {
+    if (type == DataType::float32) return 1e-5;
+    return type == DataType::bfloat16 ? 1e-2 : 1.25e-3;
+  }
+  /// As attributes have it.
+  FloatType floatType() const {
+    if (type == DataType::float32) return FloatType::float32;
+    return type == DataType::bfloat16 ? FloatType::bfloat16 : FloatType::float16;
+  }
   /// Some operations of training compute in float32 alone on the CPU.
   bool trains() const { return processor == Processor::cuda || type == DataType::float32; }
   Configuration withThreads(int count) const {
@@ -56,7 +66,7 @@ struct Configuration {
         processor == Processor::cuda
             ? std::string("CUDA, ") + kScheduleNames[static_cast<int>(schedule)]
             : std::string(cpu::isaName(isa)) + ", " + std::to_string(threads) + " threads";
-    return how + (type == DataType::float32 ? ", float32" : ", bfloat16") + ", gap " + std::to_string(gap);
+    return how + ", " + kTypeNames[static_cast<int>(floatType())] + ", gap " + std::to_string(gap);
   }
 };
 
@@ -257,6 +267,8 @@ inline std::vector<Configuration> configurations() {
       if (varied || !sanitized) all.push_back({Processor::cuda, cpu::bestIsa(), 1, schedule, type, gap});
     }
   }
+  // The kernels are those of bfloat16 but for conversions and products.
+  all.push_back({Processor::cuda, cpu::bestIsa(), 1, Schedule::random, DataType::float16, 0});
   std::erase_if(all, [](const Configuration& c) { return !isWanted(c.processor); });
   return all;
 }

@@ -124,6 +124,7 @@ void globalNormMatches(const Configuration& c) {
         const double norm = std::sqrt(sum);
         OpRunner runner(Opcode::globalNorm, GlobalNormAttributes{maximum});
         runner.input(DataType::float32, {size}, x)
+            .absentInput()
             .output(DataType::float32, {1})
             .output(DataType::float32, {1});
         const auto results = runner.run(c);
@@ -139,9 +140,94 @@ void normsOfNaNAreNaN(const Configuration& c) {
   Values x(100, 1);
   x[50] = kNaN;
   OpRunner runner(Opcode::globalNorm, GlobalNormAttributes{1});
-  runner.input(DataType::float32, {100}, x).output(DataType::float32, {1}).output(DataType::float32, {1});
+  runner.input(DataType::float32, {100}, x)
+      .absentInput()
+      .output(DataType::float32, {1})
+      .output(DataType::float32, {1});
   const auto results = runner.run(c);
   require(std::isnan(results[0][0]) && std::isnan(results[1][0]), "expected NaN");
+}
+
+void scaledNormsMatch(const Configuration& c) {
+  const auto run = [&](const Values& x, double scale, float maximum) {
+    OpRunner runner(Opcode::globalNorm, GlobalNormAttributes{maximum});
+    runner.input(DataType::float32, {3}, x)
+        .input(DataType::float32, {1}, {scale})
+        .output(DataType::float32, {1})
+        .output(DataType::float32, {1});
+    return runner.run(c);
+  };
+  const auto clipped = run({512, 0, -1024}, 1.0 / 256, 1), whole = run({512, 0, -1024}, 1.0 / 256, 0);
+  requireClose(clipped[0], {std::sqrt(20.0)}, 1e-7);
+  requireClose(clipped[1], {1 / (std::sqrt(20.0) + 1e-6) / 256}, 1e-7);
+  requireClose(whole[1], {1.0 / 256}, 0);
+  const auto skipped = run({1, kInfinity, kNaN}, 0, 1);
+  require(std::isnan(skipped[0][0]) && skipped[1][0] == 0, "expected NaN, and a factor of 0");
+}
+
+/// One step of dynamic loss scaling: the new state, gradientScale, scale.
+std::vector<Values> adjust(const Configuration& c, const Values& gradients, double scale, double steps,
+                           std::int32_t interval) {
+  OpRunner runner(Opcode::adjustLossScale, AdjustLossScaleAttributes{interval});
+  runner.input(DataType::float32, {static_cast<std::int64_t>(gradients.size())}, gradients)
+      .input(DataType::float32, {2}, {scale, steps})
+      .outputInPlaceOf(1)
+      .output(DataType::float32, {1})
+      .output(DataType::float32, {1});
+  return runner.run(c);
+}
+
+void lossScaleFollowsOverflows(const Configuration& c) {
+  const auto expect = [](const std::vector<Values>& results, const Values& state, double gradientScale,
+                         double scale) {
+    requireClose(results[0], state, 0);
+    requireClose(results[1], {gradientScale}, 0);
+    requireClose(results[2], {scale}, 0);
+  };
+  for (const std::int64_t size : kSizes) {
+    Values gradients = vectorOf(size, 1e37);  // squares overflow float32
+    expect(adjust(c, gradients, 1024, 3, 5), {1024, 4}, 1.0 / 1024, 1024);
+    expect(adjust(c, gradients, 1024, 4, 5), {2048, 0}, 1.0 / 1024, 1024);
+    for (const double bad : {kInfinity, -kInfinity, kNaN}) {
+      for (const std::int64_t place : {std::int64_t{0}, size / 2, size - 1}) {
+        const double good = std::exchange(gradients[place], bad);
+        expect(adjust(c, gradients, 1024, 4, 5), {512, 0}, 0, 1024);
+        gradients[place] = good;
+      }
+    }
+  }
+  // The scale stays what float32 has an inverse for.
+  expect(adjust(c, {1}, 0x1p126, 0, 1), {0x1p126, 0}, 0x1p-126, 0x1p126);
+  expect(adjust(c, {kNaN}, 0x1p-126, 0, 1), {0x1p-126, 0}, 0, 0x1p-126);
+}
+
+/// Whether the new state lies where the old did or elsewhere.
+void skippedStepsChangeNothing(const Configuration& c) {
+  constexpr std::int64_t kSize = 37;
+  const Values bad(kSize, kNaN);
+  const Values state[] = {vectorOf(kSize), vectorOf(kSize), vectorOf(kSize)};
+  for (const bool inPlace : {false, true}) {
+    OpRunner sgd(Opcode::sgd, SgdAttributes{3, 30, 1, 0.9f, false, 0.1f});
+    OpRunner adamW(Opcode::adamW, AdamWAttributes{3, 30, 1, 0.9f, 0.999f, 1e-8f, 0.1f});
+    for (OpRunner* const runner : {&sgd, &adamW}) {
+      runner->input(DataType::float32, {kSize}, state[0]).input(DataType::float32, {kSize}, bad);
+      const std::size_t moments = runner == &sgd ? 1 : 2;
+      for (std::size_t i = 1; i <= moments; ++i) runner->input(DataType::float32, {kSize}, state[i]);
+      runner->input(DataType::float32, {2}, {0.1, 3}).input(DataType::float32, {1}, {0});
+      for (std::size_t i = 0; i <= moments; ++i) {
+        inPlace ? runner->outputInPlaceOf(i == 0 ? 0 : i + 1) : runner->output(DataType::float32, {kSize});
+      }
+      const auto results = runner->run(c);
+      for (std::size_t i = 0; i <= moments; ++i) requireClose(results[i], state[i], 0);
+    }
+    OpRunner average(Opcode::movingAverage, MovingAverageAttributes{0.9f, true});
+    average.input(DataType::float32, {kSize}, state[0])
+        .input(DataType::float32, {kSize}, bad)
+        .input(DataType::float32, {2}, {0.1, 3})
+        .input(DataType::float32, {1}, {0});
+    inPlace ? average.outputInPlaceOf(0) : average.output(DataType::float32, {kSize});
+    requireClose(average.run(c)[0], state[0], 0);
+  }
 }
 
 void accumulateMatches(const Configuration& c) {
@@ -174,6 +260,7 @@ void movingAverageMatches(const Configuration& c) {
         runner.input(DataType::float32, {size}, average)
             .input(DataType::float32, {size}, values)
             .input(DataType::float32, {2}, {0, time})
+            .absentInput()
             .outputInPlaceOf(0);
         requireClose(runner.run(c)[0], expected, 1e-6);
       }
@@ -198,6 +285,9 @@ int main() {
       {"adamW matches", once(adamWMatches)},
       {"globalNorm matches", once(globalNormMatches)},
       {"norms of NaN are NaN", once(normsOfNaNAreNaN)},
+      {"norms of scaled gradients match", once(scaledNormsMatch)},
+      {"the loss scale follows overflows", once(lossScaleFollowsOverflows)},
+      {"skipped steps change nothing", once(skippedStepsChangeNothing)},
       {"accumulate matches", once(accumulateMatches)},
       {"movingAverage matches", once(movingAverageMatches)},
   });

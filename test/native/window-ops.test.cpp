@@ -177,10 +177,9 @@ void resizeTapsMatches(const Configuration& c) {
               }
               return rounded(c.type, activated(sum, activation, kSlope));
             });
-        OpRunner runner(
-            Opcode::resizeTaps,
-            ResizeTapsAttributes{height, width, kernel, dilation, alignCorners, activation, kSlope,
-                                 c.type == DataType::float32 ? FloatType::float32 : FloatType::bfloat16});
+        OpRunner runner(Opcode::resizeTaps,
+                        ResizeTapsAttributes{height, width, kernel, dilation, alignCorners, activation,
+                                             kSlope, c.floatType()});
         for (std::size_t map = 0; map < 6; ++map) {
           map < maps.size() ? runner.input(DataType::float32, shapes[map], values[map], c.gap)
                             : runner.absentInput();
@@ -223,7 +222,7 @@ void resizeArgmaxMatches(const Configuration& c) {
         const Values logits = randomValues(DataType::float32, shape, 4);
         const Shape outputShape{shape[0], height, width};
         const bool small =
-            c.type == DataType::bfloat16;  // the input is float32 always: vary the labels instead
+            c.type != DataType::float32;  // the input is float32 always: vary the labels instead
         for (const bool withConfidence : {false, true}) {
           OpRunner runner(Opcode::resizeArgmax,
                           ResizeArgmaxAttributes{height, width, alignCorners,

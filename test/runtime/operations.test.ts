@@ -17,6 +17,7 @@ type AnyOperation = (
 const arrays = {
   float32: Float32Array,
   bfloat16: Uint16Array,
+  float16: Uint16Array,
   uint8: Uint8Array,
   uint16: Uint16Array,
   int32: Int32Array,
@@ -94,6 +95,11 @@ describe('operations on typed arrays, against PyTorch', () => {
     expect([...widenBfloat16(y.data as Uint16Array)].slice(0, 3)).to.deep.equal([1, 1, 1 + 2 ** -6]);
     const { y: back } = await ops.cast({ x: y }, { outputType: 'float32' }, { device });
     expect([...back.data]).to.deep.equal([...widenBfloat16(y.data as Uint16Array)]);
+    await expectOcrnetError(
+      () => ops.cast({ x }, { outputType: 'float16' }, { device }),
+      'UNSUPPORTED',
+      'cpu does not compute in float16',
+    );
   });
 
   it('name what is wrong with an argument', async () => {

@@ -121,6 +121,15 @@ describe('loading and saving models', () => {
     await expectOcrnetError(() => loadModel(folder.path('absent.safetensors')), 'FILE_NOT_FOUND', 'absent');
   });
 
+  it('refuses float16 on the CPU by what the CPU has', async () => {
+    await expectOcrnetError(
+      () => loadModel('ocrnet-mobilenet-v2', { device: 'cpu', precision: 'float16' }),
+      'UNSUPPORTED',
+      'cpu has no float16 arithmetic: use float32',
+      /expected float32( or bfloat16)?, received "?float16/,
+    );
+  });
+
   it('refuses impossible options', async () => {
     const refused = (model: Parameters<typeof loadModel>[0], options: object, ...texts: string[]) =>
       expectOcrnetError(() => loadModel(model, options), 'INVALID_ARGUMENT', ...texts);
@@ -128,7 +137,7 @@ describe('loading and saving models', () => {
     await refused('ocrnet-mobilenet-v2', { classes: 0 }, 'classes', '0');
     await refused('ocrnet-mobilenet-v2', { form: 'best' }, 'form', 'paper');
     await refused('resnet18', { form: 'paper' }, 'form', 'no OCR module');
-    await refused('ocrnet-mobilenet-v2', { precision: 'float16' }, 'precision', 'bfloat16');
+    await refused('ocrnet-mobilenet-v2', { precision: 'float64' }, 'precision', 'float16');
     await refused('ocrnet-mobilenet-v2', { device: 'gpu' }, 'device', 'cuda');
     await refused(
       'ocrnet-mobilenet-v2',

@@ -88,7 +88,7 @@ export async function trainHead(
   precision: Precision,
 ): Promise<HeadGradients> {
   // After a step with momentum the velocity is the gradient.
-  const { graph, arena, values } = trainingOf(head, precision, sgd({ momentum: 0.9 }));
+  const { graph, arena, values, starts } = trainingOf(head, precision, sgd({ momentum: 0.9 }));
   const compiled = device.compilePrepared(graph);
   const weights = device.createWeights();
   const state = device.createState(compiled.layout.states);
@@ -98,6 +98,7 @@ export async function trainHead(
   ];
   for (const [block, { name, offset }] of places)
     await state.write(block, values.get(name) as Float32Array, offset);
+  for (const [block, numbers] of starts) await state.write(block, Float32Array.from(numbers));
   const program = await device.load(compiled, weights, state);
   const { outputs } = await program.run({
     labels: syntheticLabels(head),
@@ -110,9 +111,9 @@ export async function trainHead(
   return { losses: lossesOf(outputs), gradients };
 }
 
-/** By plain code in float64 that rounds what the graph has in bfloat16. */
+/** By plain code in float64 that rounds what the graph has in 16 bits. */
 export function trainHeadPlainly(head: GoldenHead, precision: Precision): HeadGradients {
-  const { graph, arena, values } = trainingOf(head, precision, (step, { report }) => {
+  const { graph, arena, values, starts } = trainingOf(head, precision, (step, { report }) => {
     report('gradients', step.gradients);
     return step;
   });
@@ -125,10 +126,16 @@ export function trainHeadPlainly(head: GoldenHead, precision: Precision): HeadGr
   for (const { parts } of graph.states)
     for (const { name, value } of parts)
       given[name] = { shape: value.type.shape, data: Float64Array.from(values.get(name) as Float32Array) };
+  for (const [block, numbers] of starts)
+    given[block] = { shape: [numbers.length], data: Float64Array.from(numbers) };
   const { gradients, ...losses } = runReference(graph, given, { rounds: true });
+  const scale = starts.get('lossScale')?.[0] ?? 1;
   return {
     losses: lossesOf(Object.fromEntries(Object.entries(losses).map(([name, { data }]) => [name, data]))),
-    gradients: gradientsOf(arena, Float32Array.from((gradients as ReferenceTensor).data)),
+    gradients: gradientsOf(
+      arena,
+      Float32Array.from((gradients as ReferenceTensor).data, (x) => x / scale),
+    ),
   };
 }
 

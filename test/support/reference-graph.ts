@@ -1,8 +1,8 @@
 import type { Graph, StatePart, Value } from '../../lib/ir/graph.js';
-import { formatShape, sameShape } from '../../lib/ir/tensor-type.js';
+import { type DataType, formatShape, sameShape } from '../../lib/ir/tensor-type.js';
 import type { OperationName } from '../../lib/ops/index.js';
 import { referenceOps } from './reference-ops.js';
-import { type ReferenceOp, type ReferenceTensor, roundToBfloat16 } from './reference-tensor.js';
+import { type ReferenceOp, type ReferenceTensor, roundTo } from './reference-tensor.js';
 import { referenceTrainingOps } from './reference-training-ops.js';
 
 const referenceOf: Readonly<Record<OperationName, ReferenceOp>> = {
@@ -14,7 +14,7 @@ const referenceOf: Readonly<Record<OperationName, ReferenceOp>> = {
  * Runs a graph with the reference operations; `values` gives its inputs, parameters and the parts of its state by name.
  * Outputs by name.
  *
- * @param rounds - whether what is of type bfloat16 is rounded to it: what plain code in mixed precision computes
+ * @param rounds - whether what is of a type of 16 bits is rounded to it: what plain code in mixed precision computes
  */
 export function runReference(
   graph: Graph,
@@ -39,27 +39,28 @@ export function runReference(
   }
   const get = (value: Value) => known.get(value) as ReferenceTensor;
   for (const { spec, inputs, attributes, outputs, path } of graph.nodes) {
-    // Tensor cores multiply what has one type: beside bfloat16 operands a float32 filter is rounded, too.
-    const multiplies = rounds && inputs.filter && (inputs.x ?? inputs.dy)?.type.dataType === 'bfloat16';
+    // Tensor cores multiply what has one type: beside operands of 16 bits a float32 filter is rounded, too.
+    const operandType = (inputs.x ?? inputs.dy)?.type.dataType;
     const given = Object.fromEntries(
       Object.entries(inputs).map(([name, value]) => [
         name,
-        multiplies && name === 'filter' ? rounded(get(value)) : get(value),
+        rounds && name === 'filter' ? rounded(get(value), operandType) : get(value),
       ]),
     );
     const results = referenceOf[spec.name as OperationName](given, attributes);
     for (const [name, value] of Object.entries(outputs)) {
       const result = results[name];
-      const isRounded = rounds && value.type.dataType === 'bfloat16';
-      set(`${path}: ${spec.name} ${name}`, value, isRounded ? result && rounded(result) : result);
+      const { dataType } = value.type;
+      set(`${path}: ${spec.name} ${name}`, value, rounds && result ? rounded(result, dataType) : result);
     }
   }
   return Object.fromEntries(graph.outputs.map(({ name, value }) => [name, get(value)]));
 }
 
-const rounded = ({ shape, data }: ReferenceTensor): ReferenceTensor => ({
+/** To a type of 16 bits; as it is in any other. */
+const rounded = ({ shape, data }: ReferenceTensor, type: DataType | undefined): ReferenceTensor => ({
   shape,
-  data: data.map(roundToBfloat16),
+  data: type === 'bfloat16' || type === 'float16' ? data.map((value) => roundTo(type, value)) : data,
 });
 
 function wholeOf(

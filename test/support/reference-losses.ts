@@ -60,8 +60,11 @@ interface CrossEntropyAttributes {
   readonly alignCorners: boolean;
 }
 
-export const crossEntropy: Reference<{ logits: R; labels: R; classWeights?: R }, CrossEntropyAttributes> = (
-  { logits, labels, classWeights },
+export const crossEntropy: Reference<
+  { logits: R; labels: R; classWeights?: R; lossScale?: R },
+  CrossEntropyAttributes
+> = (
+  { logits, labels, classWeights, lossScale },
   { weight, ignoreLabel, labelSmoothing, hardThreshold, hardMinimum, alignCorners },
 ) => {
   const classes = logits.shape[3] as number;
@@ -74,6 +77,7 @@ export const crossEntropy: Reference<{ logits: R; labels: R; classWeights?: R },
     const kth = ascending[Math.min(hardMinimum, ascending.length) - 1] ?? 0;
     pixels = pixels.filter((pixel) => targetProbability(pixel) <= Math.max(hardThreshold, kth));
   }
+  const scale = lossScale?.data[0] ?? 1;
   const divisor = pixels.reduce((sum, { label }) => sum + weightOf(label), 0);
   const dLogits = make(logits.shape);
   let loss = 0;
@@ -89,7 +93,7 @@ export const crossEntropy: Reference<{ logits: R; labels: R; classWeights?: R },
     for (let k = 0; k < classes; k++) {
       loss -= (target[k] as number) * (logProbabilities[k] as number);
       const gradient = total * (probabilities[k] as number) - (target[k] as number);
-      for (const [first, share] of sources) (dLogits.data[first + k] as number) += share * gradient;
+      for (const [first, share] of sources) (dLogits.data[first + k] as number) += scale * share * gradient;
     }
   }
   return { loss: { shape: [1], data: Float64Array.of(loss) }, dLogits };

@@ -1,3 +1,4 @@
+import type { FloatType } from '../../lib/ir/tensor-type.js';
 import type { InferenceOperationName } from '../../lib/ops/index.js';
 import { windowCount } from '../../lib/ops/shapes.js';
 import { referenceAttention } from './reference-attention.js';
@@ -15,7 +16,7 @@ import {
   type Reference,
   type ReferenceOp,
   resizeBilinearTo,
-  roundToBfloat16,
+  roundTo,
   softmax,
 } from './reference-tensor.js';
 
@@ -123,8 +124,8 @@ const concat: Reference<{ a: R; b: R; c?: R; d?: R; e?: R; f?: R }, unknown> = (
   };
 };
 
-const cast: Reference<{ x: R }, { outputType: string }> = ({ x }, { outputType }) => ({
-  y: map(x, outputType === 'bfloat16' ? roundToBfloat16 : Math.fround),
+const cast: Reference<{ x: R }, { outputType: FloatType }> = ({ x }, { outputType }) => ({
+  y: map(x, (value) => roundTo(outputType, value)),
 });
 
 const maxPool2d: Reference<

@@ -1,5 +1,5 @@
 import type { AttributeValue } from '../../lib/ir/op.js';
-import { elementCount, type Shape } from '../../lib/ir/tensor-type.js';
+import { elementCount, type FloatType, type Shape } from '../../lib/ir/tensor-type.js';
 import type { Activation } from '../../lib/ops/epilogue.js';
 
 /** What the reference operations share: see reference-ops.ts. */
@@ -120,16 +120,24 @@ export function resizeBilinearTo(
   });
 }
 
-/** The bfloat16 number nearest to a value, ties to the even one, as float64. */
-export function roundToBfloat16(value: number): number {
+/** Significant bits, and the exponents of the least normal number and of the power of two that is too large. */
+const formats = {
+  bfloat16: { bits: 8, least: -126, beyond: 128 },
+  float16: { bits: 11, least: -14, beyond: 16 },
+} as const;
+
+/** The number of a type that is nearest to a value, ties to the even one, as float64. */
+export function roundTo(type: FloatType, value: number): number {
+  if (type === 'float32') return Math.fround(value);
   if (!Number.isFinite(value) || value === 0) return value;
-  // Eight significant bits; below 2^-126 numbers are whole multiples of 2^-133.
-  const exponent = Math.max(Math.floor(Math.log2(Math.abs(Math.fround(value)))), -126);
-  const unit = 2 ** (exponent - 7);
+  const { bits, least, beyond } = formats[type];
+  // Below the least normal number all are whole multiples of one.
+  const exponent = Math.max(Math.floor(Math.log2(Math.abs(Math.fround(value)))), least);
+  const unit = 2 ** (exponent - bits + 1);
   const scaled = Math.fround(value) / unit;
   const floor = Math.floor(scaled);
   const rest = scaled - floor;
   const up = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0);
   const rounded = (up ? floor + 1 : floor) * unit;
-  return Math.abs(rounded) >= 2 ** 128 ? Math.sign(rounded) * Infinity : rounded;
+  return Math.abs(rounded) >= 2 ** beyond ? Math.sign(rounded) * Infinity : rounded;
 }

@@ -10,7 +10,14 @@ import {
   batchNormTraining,
   channelSums,
 } from './reference-normalisation.js';
-import { accumulate, adamW, globalNorm, movingAverage, sgd } from './reference-optimisers.js';
+import {
+  accumulate,
+  adamW,
+  adjustLossScale,
+  globalNorm,
+  movingAverage,
+  sgd,
+} from './reference-optimisers.js';
 import { referenceRegionGradients } from './reference-region-gradients.js';
 import { erase, type Reference, type ReferenceOp, type ReferenceTensor } from './reference-tensor.js';
 import { referenceWindowGradients } from './reference-window-gradients.js';
@@ -69,4 +76,5 @@ export const referenceTrainingOps = {
   adamW: erase(adamW),
   movingAverage: erase(movingAverage),
   allReduce: erase(allReduce),
+  adjustLossScale: erase(adjustLossScale),
 } satisfies Record<TrainingOperationName, ReferenceOp>;

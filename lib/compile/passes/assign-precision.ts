@@ -1,14 +1,14 @@
 import { type Graph, type Node, readersOf, type Value } from '../../ir/graph.js';
 import { erase } from '../../ir/op.js';
 import { type Rewriter, rewrite } from '../../ir/rewrite.js';
-import { isFloat } from '../../ir/tensor-type.js';
+import { type FloatType, floatTypes, isFloat } from '../../ir/tensor-type.js';
 import { cast } from '../../ops/index.js';
 
-export const precisions = ['float32', 'bfloat16'] as const;
-export type Precision = (typeof precisions)[number];
+export const precisions = floatTypes;
+export type Precision = FloatType;
 
 /**
- * Chooses the element type of every activation: bfloat16 throughout, but float32 for what a spec calls exact (parameters,
+ * Chooses the element type of every activation: bfloat16 or float16 throughout, but float32 for what a spec calls exact (parameters,
  * class scores) and for graph outputs. Operations that can write either type do so themselves; elsewhere a cast is put in.
  */
 export function assignPrecision(graph: Graph, precision: Precision): Graph {
@@ -53,7 +53,7 @@ export function assignPrecision(graph: Graph, precision: Precision): Graph {
   });
 }
 
-/** Sets `outputType` where the operation has one: to the type itself, or to `same` where that is how it says bfloat16. */
+/** Sets `outputType` where the operation has one: to the type itself, or to `same` where that is how it says a type of 16 bits. */
 function withOutputType(node: Node, type: Precision): Node['attributes'] {
   const field = node.spec.attributes.outputType;
   if (field?.kind !== 'enum') return node.attributes;

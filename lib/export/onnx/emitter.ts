@@ -117,10 +117,11 @@ export function valueInfo(name: string, { dataType, shape }: TensorType): onnx.I
   return { name, type: { tensorType: { elemType: onnxElementType[dataType], shape: { dim } } } };
 }
 
-/** ONNX's types for ours. bfloat16 travels as float32: few ONNX operators, and fewer runtimes, take it. */
+/** ONNX's types for ours. Those of 16 bits travel as float32: few ONNX operators, and fewer runtimes, take bfloat16. */
 export const onnxElementType: Readonly<Record<TensorType['dataType'], number>> = {
   float32: elementTypes.FLOAT,
   bfloat16: elementTypes.FLOAT,
+  float16: elementTypes.FLOAT,
   uint8: elementTypes.UINT8,
   uint16: elementTypes.UINT16,
   int32: elementTypes.INT32,

@@ -24,7 +24,7 @@ const largestWeightBytes = 2 ** 31 - 2 ** 24;
  * The whole network, weights included, as an ONNX model: operator set 17, fixed sizes. Inputs are the graph's own (bytes
  * (N, H, W, 3)); all activations inside and all outputs with four axes are float32 (N, C, H, W), labels (N, H, W).
  *
- * A graph with bfloat16 activations gives a float32 file that rounds where the graph does.
+ * A graph with bfloat16 or float16 activations gives a float32 file that rounds where the graph does.
  *
  * @throws OcrnetError `UNSUPPORTED` for weights beyond what one ONNX file can hold.
  */
@@ -84,7 +84,7 @@ function lowerNodes(graph: Graph, names: Map<Value, string>, onnx: OnnxEmitter):
     const results = lowering(Object.fromEntries(operands), node, onnx);
     for (const [name, value] of Object.entries(node.outputs)) {
       const result = results[name] as string;
-      names.set(value, value.type.dataType === 'bfloat16' ? roundToBfloat16(onnx, result) : result);
+      names.set(value, roundTo(value.type, onnx, result));
     }
   }
 }
@@ -103,10 +103,12 @@ const outputType = (type: TensorType): TensorType =>
 const transpose = (onnx: OnnxEmitter, name: string, permutation: readonly number[]): string =>
   onnx.node('Transpose', [name], { perm: { ints: permutation } });
 
-const roundToBfloat16 = (onnx: OnnxEmitter, name: string): string =>
-  onnx.node('Cast', [onnx.node('Cast', [name], { to: { int: elementTypes.BFLOAT16 } })], {
-    to: { int: elementTypes.FLOAT },
-  });
+/** Rounds a result where the graph holds it in 16 bits. */
+function roundTo({ dataType }: TensorType, onnx: OnnxEmitter, name: string): string {
+  if (dataType !== 'bfloat16' && dataType !== 'float16') return name;
+  const cast = (from: string, int: number) => onnx.node('Cast', [from], { to: { int } });
+  return cast(cast(name, elementTypes[dataType === 'float16' ? 'FLOAT16' : 'BFLOAT16']), elementTypes.FLOAT);
+}
 
 function requireThatFits(graph: Graph): void {
   const weightBytes = graph.parameters.reduce((sum, { value }) => sum + byteLength(value.type), 0);

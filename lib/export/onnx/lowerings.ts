@@ -177,7 +177,7 @@ export const lowerings = {
     ),
   })),
 
-  // The exporter rounds every bfloat16 result, so that nothing is left to do here.
+  // The exporter rounds every result of 16 bits, so that nothing is left to do here.
   cast: lower(ops.cast, ({ x }) => ({ y: x.name })),
 
   maxPool2d: lower(ops.maxPool2d, ({ x }, { kernel, stride, padding }, onnx, { y }) => {

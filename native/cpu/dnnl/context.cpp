@@ -29,10 +29,11 @@ dnnl::memory::data_type dnnlType(DataType type) {
       return dnnl::memory::data_type::s32;
     case DataType::uint8:
       return dnnl::memory::data_type::u8;
+    case DataType::float16:
     case DataType::uint16:
       break;
   }
-  throw Error("UNSUPPORTED", "oneDNN has no uint16");
+  throw Error("UNSUPPORTED", "oneDNN is used for neither float16 nor uint16");
 }
 
 std::string layoutName(const dnnl::memory::desc& layout) {

@@ -14,6 +14,7 @@ std::unique_ptr<PreparedStep> prepareAdamW(const StepDescription& step, const De
     keepRest(memory, 0, 0, count);
     keepRest(memory, 2, 1, count);
     keepRest(memory, 3, 2, count);
+    if (scalarOr1(memory, 5) == 0) return;
     const float* const schedule = memory.in<float>(4);
     const double beta1 = asWritten(a.beta1), beta2 = asWritten(a.beta2);
     const auto time = static_cast<double>(schedule[1]);

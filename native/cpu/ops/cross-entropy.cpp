@@ -88,7 +88,7 @@ class Pass {
       divisor +=
           static_cast<double>(counts()[k]) * (c_.classWeights ? static_cast<double>(c_.classWeights[k]) : 1);
     const double scale = divisor == 0 ? 0 : static_cast<double>(attributes_.weight) / divisor;
-    c_.gradientScale = static_cast<float>(scale);
+    c_.gradientScale *= static_cast<float>(scale);
 
     auto* const losses = at<double>(0);
     std::vector<std::int64_t> ends(layout_.threads, 0);
@@ -241,7 +241,7 @@ std::unique_ptr<PreparedStep> prepareCrossEntropy(const StepDescription& step, c
                              .smoothingTotal = 0,
                              .probabilities = nullptr,
                              .threshold = 0,
-                             .gradientScale = 0,
+                             .gradientScale = memory.inputs[3] ? *memory.in<float>(3) : 1,
                              .dLogits = memory.out<float>(1),
                              .scratch = nullptr};
         memory.out<float>(0)[0] = Pass(layout, attributes, c, kernels, memory.scratch).run();

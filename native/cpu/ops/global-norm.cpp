@@ -31,11 +31,14 @@ std::unique_ptr<PreparedStep> prepareGlobalNorm(const StepDescription& step, con
     });
     double sum = 0;
     for (std::int64_t i = 0; i < blocks; ++i) sum += sums[i];
-    const double norm = std::sqrt(sum), factor = static_cast<double>(maximum) / (norm + 1e-6);
+    const auto scale = static_cast<double>(scalarOr1(memory, 1));
+    const double norm = std::sqrt(sum) * (scale == 0 ? 1 : scale);
+    const double factor = static_cast<double>(maximum) / (norm + 1e-6);
     memory.out<float>(0)[0] = static_cast<float>(norm);
-    // A NaN stays one.
-    if (float* const out = memory.out<float>(1))
-      out[0] = maximum == 0 || factor > 1 ? 1 : static_cast<float>(factor);
+    // A NaN stays one, unless the step is skipped for it.
+    if (float* const out = memory.out<float>(1)) {
+      out[0] = static_cast<float>(scale == 0 || maximum == 0 || factor > 1 ? scale : scale * factor);
+    }
   });
 }
 

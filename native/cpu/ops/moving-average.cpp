@@ -11,6 +11,8 @@ std::unique_ptr<PreparedStep> prepareMovingAverage(const StepDescription& step, 
   return preparedStep([written = asWritten(decay), warmUp = warmUp, count = step.input(0)->elements(),
                        threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
+    keepRest(memory, 0, 0, count);
+    if (scalarOr1(memory, 3) == 0) return;
     const auto time = static_cast<double>(memory.in<float>(2)[1]);
     const double kept = warmUp ? std::min(written, (1 + time) / (10 + time)) : written;
     const WeightedSum sum{.total = memory.in<float>(0),

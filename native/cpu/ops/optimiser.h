@@ -18,7 +18,8 @@ inline float scalarOr1(const StepMemory& memory, std::size_t input) {
   return memory.inputs[input] ? *memory.in<float>(input) : 1;
 }
 
-/// What lies outside the range that a step changes, where its output is not the memory of the input.
+/// What a step may leave as it is, where its output is not the memory of the input: all outside of its range,
+/// or all.
 inline void keepRest(const StepMemory& memory, std::size_t input, std::size_t output, std::int64_t count) {
   std::byte *const from = memory.inputs[input], *const to = memory.outputs[output];
   if (to != nullptr && to != from) std::memcpy(to, from, count * sizeof(float));

@@ -11,6 +11,7 @@ std::unique_ptr<PreparedStep> prepareSgd(const StepDescription& step, const Devi
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
     keepRest(memory, 0, 0, count);
     keepRest(memory, 2, 1, count);
+    if (scalarOr1(memory, 4) == 0) return;
     const Sgd sgd{.parameters = memory.in<float>(0),
                   .gradients = memory.in<float>(1),
                   .velocity = memory.in<float>(2),

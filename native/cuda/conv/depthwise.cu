@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(kThreads) depthwiseKernel(Depthwise d) {
         for (int k = 0; k < count; ++k) sum[k] += from[k] * filter[tap * width + ownChannel + k];
       }
     }
-    finish<count>(d.finish, pixel, channel, sum);
+    finish<T>(d.finish, pixel, channel, sum);
   }
 }
 

@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(kElementThreads) directKernel(Direct d, PixelP
       for (int c = 0; c < d.sourceChannels; ++c) sum[0] += toFloat32(from[c]) * weights[c * d.strides.source];
     }
   }
-  finish(d.finish, pixel, channel, sum);
+  finish<T>(d.finish, pixel, channel, sum);
 }
 
 bool supportsDirect(const Problem&) { return true; }

@@ -44,7 +44,7 @@ struct WideCopies {
 };
 
 template <class Products, class Tile, int unit, Mistake mistake = Mistake::none>
-__global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce)
+__global__ void __launch_bounds__(Tile::threads, atOnce(Tile::blocksAtOnce))
     filterGradientGemmKernel(FilterGradientGemm f) {
   using T = typename Products::Element;
   using DyCopies = WideCopies<T, Tile, Tile::rows, unit>;
@@ -120,7 +120,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce)
   }
 }
 
-/// Starts a kernel that copies units of 16, 4 or (bfloat16) 2 bytes.
+/// Starts a kernel that copies units of 16, 4 or (16-bit numbers) 2 bytes.
 using LaunchFilterGradientGemm = void (*)(const FilterGradientGemm&, bool large, int unit, int parts,
                                           cudaStream_t);
 

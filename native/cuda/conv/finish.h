@@ -14,7 +14,7 @@ struct Finish {
   const float* bias;  // or null
   Source residual;    // of the result's type; its data may be null
   Target result;
-  bool resultIsFloat32;  // else bfloat16
+  bool resultIsFloat32;  // else of the source's type
   Epilogue epilogue;
 };
 
@@ -46,13 +46,14 @@ __device__ __forceinline__ void finishAs(const Finish& f, std::int64_t pixel, in
   storePack<count>(static_cast<T*>(f.result.data) + pixel * f.result.stride + channel, sum);
 }
 
-template <int count>
+/// The same; T is the source's type.
+template <class T, int count>
 __device__ __forceinline__ void finish(const Finish& f, std::int64_t pixel, int channel,
                                        float (&sum)[count]) {
-  if (f.resultIsFloat32) {
+  if (std::is_same_v<T, float> || f.resultIsFloat32) {
     finishAs<count, float>(f, pixel, channel, sum);
   } else {
-    finishAs<count, BFloat16>(f, pixel, channel, sum);
+    finishAs<count, T>(f, pixel, channel, sum);
   }
 }
 

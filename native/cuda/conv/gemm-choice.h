@@ -27,6 +27,7 @@ inline constexpr int kMostGridHeight = 65535;
 template <class Body>
 auto withProducts(DataType type, const Device& device, const Body& body) {
   if (type == DataType::bfloat16) return body(BFloat16Products{});
+  if (type == DataType::float16) return body(Float16Products{});
   return device.tf32 ? body(Tf32Products{}) : body(Float32Products{});
 }
 

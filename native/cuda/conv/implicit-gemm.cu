@@ -26,12 +26,15 @@ bool supportsGemm(const Problem& p) {
          (p.groups == 1 || std::min(p.sourceChannels, p.resultChannels) >= kFewestGroupChannels);
 }
 
+FilterForm formOf(const Problem& p, const Device& device) {
+  if (p.sourceType == DataType::bfloat16) return FilterForm::bfloat16;
+  if (p.sourceType == DataType::float16) return FilterForm::float16;
+  return device.tf32 ? FilterForm::tf32 : FilterForm::float32;
+}
+
 FilterLayout layoutOf(const Problem& p, const Device& device) {
   const auto elementBytes = static_cast<int>(bytesPerElement(p.sourceType));
-  const FilterForm form = p.sourceType == DataType::bfloat16 ? FilterForm::bfloat16
-                          : device.tf32                      ? FilterForm::tf32
-                                                             : FilterForm::float32;
-  return filterLayout(p, form, sourceUnitOf(p) / elementBytes, kDeepRowBytes / elementBytes);
+  return filterLayout(p, formOf(p, device), sourceUnitOf(p) / elementBytes, kDeepRowBytes / elementBytes);
 }
 
 template <class Tile>

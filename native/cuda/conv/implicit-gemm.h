@@ -136,7 +136,7 @@ __device__ __forceinline__ void copyFilter(const ImplicitGemm& g, const GemmBloc
 }
 
 /// The staged rows from `first` on.
-template <int count, class Tile, Mistake mistake>
+template <class T, int count, class Tile, Mistake mistake>
 __device__ __forceinline__ void writeStaged(const ImplicitGemm& g, const GemmBlock& block,
                                             const GemmMemory<Tile>& memory, int first) {
   constexpr int kPacks = Tile::columns / count, kPart = count < 4 ? count : 4;
@@ -152,12 +152,13 @@ __device__ __forceinline__ void writeStaged(const ImplicitGemm& g, const GemmBlo
 #pragma unroll
       for (int e = 0; e < kPart; ++e) sums[k + e] = part[e];
     }
-    finish<count>(g.finish, result, block.group * g.resultChannels + channel, sums);
+    finish<T>(g.finish, result, block.group * g.resultChannels + channel, sums);
   }
 }
 
 template <class Products, class Tile, int unit, Mistake mistake = Mistake::none>
-__global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce) implicitGemmKernel(ImplicitGemm g) {
+__global__ void __launch_bounds__(Tile::threads, atOnce(Tile::blocksAtOnce))
+    implicitGemmKernel(ImplicitGemm g) {
   using T = typename Products::Element;
   auto& memory = sharedMemory<GemmMemory<Tile>>();
   const GemmBlock block = GemmBlock::find<Tile>(g);
@@ -181,18 +182,18 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce) implicitGem
     __syncthreads();
     switch (g.pack) {
       case 8:
-        writeStaged<8, Tile, mistake>(g, block, memory, first);
+        writeStaged<T, 8, Tile, mistake>(g, block, memory, first);
         break;
       case 4:
-        writeStaged<4, Tile, mistake>(g, block, memory, first);
+        writeStaged<T, 4, Tile, mistake>(g, block, memory, first);
         break;
       default:
-        writeStaged<1, Tile, mistake>(g, block, memory, first);
+        writeStaged<T, 1, Tile, mistake>(g, block, memory, first);
     }
   }
 }
 
-/// Starts a kernel that copies units of 16, 4 or (bfloat16) 2 bytes.
+/// Starts a kernel that copies units of 16, 4 or (16-bit numbers) 2 bytes.
 using LaunchImplicitGemm = void (*)(const ImplicitGemm&, bool large, int unit, cudaStream_t);
 
 /// Of large tiles there are kernels for units of 16 bytes alone, and those of small ones take the others.

@@ -21,6 +21,8 @@ __global__ void __launch_bounds__(kPackThreads)
   const float value = element < 0 ? 0 : filter[element];
   if constexpr (form == FilterForm::bfloat16) {
     static_cast<BFloat16*>(packed)[i] = fromFloat32<BFloat16>(value);
+  } else if constexpr (form == FilterForm::float16) {
+    static_cast<Float16*>(packed)[i] = fromFloat32<Float16>(value);
   } else if constexpr (form == FilterForm::tf32) {
     static_cast<std::uint32_t*>(packed)[i] = roundToTf32(__float_as_uint(value));
   } else {
@@ -36,6 +38,9 @@ void packOnHost(const FilterLayout& layout, const float* filter, std::byte* pack
     switch (layout.form) {
       case FilterForm::bfloat16:
         reinterpret_cast<BFloat16*>(packed)[i] = toBFloat16(value);
+        break;
+      case FilterForm::float16:
+        reinterpret_cast<Float16*>(packed)[i] = toFloat16(value);
         break;
       case FilterForm::tf32:
         reinterpret_cast<std::uint32_t*>(packed)[i] = roundedToTf32(std::bit_cast<std::uint32_t>(value));
@@ -53,6 +58,8 @@ void packOnDevice(const FilterLayout& layout, const float* filter, void* packed,
   switch (layout.form) {
     case FilterForm::bfloat16:
       return launch<packFilterKernel<FilterForm::bfloat16>>(shape, stream, layout, filter, packed);
+    case FilterForm::float16:
+      return launch<packFilterKernel<FilterForm::float16>>(shape, stream, layout, filter, packed);
     case FilterForm::tf32:
       return launch<packFilterKernel<FilterForm::tf32>>(shape, stream, layout, filter, packed);
     case FilterForm::float32:

@@ -11,8 +11,8 @@
 
 namespace ocrnet::cuda::conv {
 
-/// As elements are held: float32, float32 rounded to tf32, or bfloat16.
-enum class FilterForm { float32, tf32, bfloat16 };
+/// As elements are held: float32, float32 rounded to tf32, bfloat16 or float16.
+enum class FilterForm { float32, tf32, bfloat16, float16 };
 
 struct FilterLayout {
   Axis vertical, horizontal;
@@ -27,7 +27,8 @@ struct FilterLayout {
     return static_cast<std::int64_t>(phases()) * groups * results * depth;
   }
   std::size_t bytes() const {
-    return static_cast<std::size_t>(elements()) * (form == FilterForm::bfloat16 ? 2 : 4);
+    return static_cast<std::size_t>(elements()) *
+           (form == FilterForm::float32 || form == FilterForm::tf32 ? 4 : 2);
   }
   /// The filter's element at place i; negative where zeros fill up.
   constexpr std::int64_t elementAt(std::int64_t i) const {

@@ -1,8 +1,8 @@
 #pragma once
 
-// How a block multiplies a step's operands and adds to its sums: by tensor cores in bfloat16 or tf32, or in
-// float32. Each kind of products names its element type, the class that holds a thread's sums, and how it
-// rounds an operand.
+// How a block multiplies a step's operands and adds to its sums: by tensor cores in bfloat16, float16 or
+// tf32, or in float32. Each kind of products names its element type, the class that holds a thread's sums,
+// and how it rounds an operand.
 
 #include "cuda/conv/tile.h"
 #include "cuda/device/element.h"
@@ -224,19 +224,28 @@ class ScalarSums {
   float sums_[kDown][kAcross] = {};
 };
 
-struct BFloat16Products {
-  using Element = BFloat16;
+/// Of 16-bit numbers.
+template <class T>
+struct HalfProducts {
+  using Element = T;
   template <class Tile>
-  using Sums = MatrixSums<Tile, BFloat16Products>;
-  static constexpr const char* name = "bf16";
+  using Sums = MatrixSums<Tile, HalfProducts>;
   /// Of one multiprocessor of an H100, as published for mma.sync.
   static constexpr double productsPerMicrosecond = 1.8e6;
 
   static __device__ __forceinline__ std::uint32_t rounded(std::uint32_t bits) { return bits; }
   static __device__ __forceinline__ void multiply(float (&c)[4], const std::uint32_t (&a)[4],
                                                   const std::uint32_t (&b)[2]) {
-    multiplyAdd(c, a, b);
+    multiplyAdd<T>(c, a, b);
   }
+};
+
+struct BFloat16Products : HalfProducts<BFloat16> {
+  static constexpr const char* name = "bf16";
+};
+
+struct Float16Products : HalfProducts<Float16> {
+  static constexpr const char* name = "f16";
 };
 
 struct Tf32Products {

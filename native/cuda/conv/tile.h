@@ -13,8 +13,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/bfloat16.h"
-
 namespace ocrnet::cuda::conv {
 
 inline constexpr int kStages = 3, kDeepRowBytes = 64, kChunkBytes = 16;
@@ -42,8 +40,8 @@ __device__ __forceinline__ int deepPlace(int row, int chunk) {
   return row * kDeepRowBytes + ((chunk ^ (row >> 1 & 3)) * kChunkBytes);
 }
 
-/// Of a wide one of `width` elements: bfloat16 is read in chunks of eight rows, float32 in elements of two
-/// chunks and four rows.
+/// Of a wide one of `width` elements: 16-bit numbers are read in chunks of eight rows, float32 in elements of
+/// two chunks and four rows.
 template <class T, int width>
 __device__ __forceinline__ int widePlace(int row, int chunk) {
   const int swizzle = sizeof(T) == 2 ? row & 7 : (row & 3) << 1;

@@ -101,7 +101,7 @@ enum class Attribute : std::uint32_t {
   engineNumericalNote = 1303,
 };
 
-enum class ElementType : std::uint32_t { float32 = 0, bfloat16 = 9 };
+enum class ElementType : std::uint32_t { float32 = 0, float16 = 2, bfloat16 = 9 };
 
 enum class ConvolutionMode : std::uint32_t { crossCorrelation = 1 };
 

@@ -38,7 +38,8 @@ Convolution convolutionOf(Pass pass, const auto& attributes, const TensorInfo& x
 }
 
 conv::FilterForm filterFormOf(DataType type) {
-  return type == DataType::bfloat16 ? conv::FilterForm::bfloat16 : conv::FilterForm::float32;
+  if (type == DataType::bfloat16) return conv::FilterForm::bfloat16;
+  return type == DataType::float16 ? conv::FilterForm::float16 : conv::FilterForm::float32;
 }
 
 /// With the filter in the type that it is multiplied in.
@@ -57,6 +58,8 @@ std::optional<ElementType> elementTypeOf(DataType type) {
       return ElementType::float32;
     case DataType::bfloat16:
       return ElementType::bfloat16;
+    case DataType::float16:
+      return ElementType::float16;
     default:
       return std::nullopt;
   }

@@ -1,8 +1,13 @@
 #pragma once
 
-// Copies from global into shared memory that a thread starts and awaits later, in groups (cp.async).
+// Copies from global into shared memory that a thread starts and awaits later, in groups (cp.async). GPUs of
+// compute capability 7.5 have no such copies: theirs are done when they are started.
 
 #include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "cuda/device/architecture.h"
 
 namespace ocrnet::cuda {
 
@@ -12,6 +17,19 @@ template <int size>
 __device__ __forceinline__ void copyAsync(void* to, const void* from, int given) {
 #ifdef OCRNET_EMULATION
   emulation::Block::current().copyAsynchronously(to, from, size, given);
+#elif OCRNET_BEFORE_AMPERE
+  struct alignas(size) Unit {
+    std::uint16_t halves[size / 2];
+  } unit{};
+  if (given == size) {
+    unit = *static_cast<const Unit*>(from);
+  } else {
+#pragma unroll
+    for (int i = 0; i < size / 2; ++i) {
+      if (2 * i < given) unit.halves[i] = static_cast<const std::uint16_t*>(from)[i];
+    }
+  }
+  *static_cast<Unit*>(to) = unit;
 #else
   const auto address = static_cast<unsigned>(__cvta_generic_to_shared(to));
   if constexpr (size == 16) {  // not by way of the first-level cache
@@ -39,7 +57,7 @@ __device__ __forceinline__ void copyAsync4(void* to, const void* from, bool ther
 __device__ __forceinline__ void commitCopies() {
 #ifdef OCRNET_EMULATION
   emulation::Block::current().commitCopies();
-#else
+#elif !OCRNET_BEFORE_AMPERE
   asm volatile("cp.async.commit_group;" ::: "memory");
 #endif
 }
@@ -49,7 +67,7 @@ template <int groups>
 __device__ __forceinline__ void awaitCopies() {
 #ifdef OCRNET_EMULATION
   emulation::Block::current().awaitCopies(groups);
-#else
+#elif !OCRNET_BEFORE_AMPERE
   asm volatile("cp.async.wait_group %0;" ::"n"(groups) : "memory");
 #endif
 }

@@ -4,14 +4,16 @@
 //
 // With g = lane / 4 and t = lane % 4, a lane's registers hold of A (16 rows): rows g (registers 0, 2) and g +
 // 8 (1, 3); of B (8 columns): column g; of C: (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1). A register
-// of bfloat16 is two neighbours in depth, 2t and 2t + 1 (A's 2 and 3 and B's 1: 8 further); one of tf32 is
-// one, t (4 further).
+// of 16-bit numbers is two neighbours in depth, 2t and 2t + 1 (A's 2 and 3 and B's 1: 8 further); one of tf32
+// is one, t (4 further).
 
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <type_traits>
 
-#include "core/bfloat16.h"
+#include "cuda/device/architecture.h"
+#include "cuda/device/element.h"
 
 #ifdef OCRNET_EMULATION
 #include "emulation/matrix.h"
@@ -33,7 +35,7 @@ __device__ __forceinline__ void loadMatrices(std::uint32_t (&registers)[4], cons
 #endif
 }
 
-/// The same of the matrices of 8 × 8 bfloat16 transposed.
+/// The same of the matrices of 8 × 8 numbers of 16 bits transposed.
 __device__ __forceinline__ void loadTransposedMatrices(std::uint32_t (&registers)[4], const void* row) {
 #ifdef OCRNET_EMULATION
   emulation::loadMatrices(registers, row, true);
@@ -46,25 +48,50 @@ __device__ __forceinline__ void loadTransposedMatrices(std::uint32_t (&registers
 #endif
 }
 
-/// C (16 × 8) += A (16 × 16) · B (16 × 8), of bfloat16.
+/// C (16 × 8) += A (16 × 16) · B (16 × 8), of BFloat16 or Float16. Not of BFloat16 before compute capability
+/// 8.0, where no plan asks for it.
+template <class T>
 __device__ __forceinline__ void multiplyAdd(float (&c)[4], const std::uint32_t (&a)[4],
                                             const std::uint32_t (&b)[2]) {
 #ifdef OCRNET_EMULATION
-  emulation::multiplyAdd(c, a, b);
+  emulation::multiplyAdd<T>(c, a, b);
+#elif OCRNET_BEFORE_AMPERE
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    stop();
+  } else {  // each half of the depth by itself
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      asm volatile(
+          "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, "
+          "{%0, %1, %2, %3};"
+          : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+          : "r"(a[2 * half]), "r"(a[2 * half + 1]), "r"(b[half]));
+    }
+  }
 #else
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-      "{%0, %1, %2, %3};"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  } else {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  }
 #endif
 }
 
-/// C (16 × 8) += A (16 × 8) · B (8 × 8), of tf32. What was not rounded is cut off.
+/// C (16 × 8) += A (16 × 8) · B (8 × 8), of tf32. What was not rounded is cut off. As of BFloat16.
 __device__ __forceinline__ void multiplyAddTf32(float (&c)[4], const std::uint32_t (&a)[4],
                                                 const std::uint32_t (&b)[2]) {
 #ifdef OCRNET_EMULATION
   emulation::multiplyAddTf32(c, a, b);
+#elif OCRNET_BEFORE_AMPERE
+  stop();
 #else
   asm volatile(
       "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
@@ -82,7 +109,7 @@ constexpr std::uint32_t roundedToTf32(std::uint32_t bits) {
 
 /// The same in one instruction.
 __device__ __forceinline__ std::uint32_t roundToTf32(std::uint32_t bits) {
-#ifdef OCRNET_EMULATION
+#if defined(OCRNET_EMULATION) || OCRNET_BEFORE_AMPERE
   return roundedToTf32(bits);
 #else
   std::uint32_t rounded;
@@ -91,13 +118,18 @@ __device__ __forceinline__ std::uint32_t roundToTf32(std::uint32_t bits) {
 #endif
 }
 
-/// Two neighbours in depth, rounded to the nearest bfloat16.
-__device__ __forceinline__ std::uint32_t packBFloat16(float low, float high) {
-#ifdef OCRNET_EMULATION
-  return toBFloat16(low).bits | std::uint32_t{toBFloat16(high).bits} << 16;
+/// Two neighbours in depth, rounded to the nearest BFloat16 or Float16.
+template <class T>
+__device__ __forceinline__ std::uint32_t packPair(float low, float high) {
+#if defined(OCRNET_EMULATION) || OCRNET_BEFORE_AMPERE
+  return fromFloat32<T>(low).bits | std::uint32_t{fromFloat32<T>(high).bits} << 16;
 #else
   std::uint32_t packed;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+  } else {
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+  }
   return packed;
 #endif
 }

@@ -41,6 +41,7 @@ __global__ void __launch_bounds__(kElementThreads) adamWKernel(AdamW a, FlatPack
   if (threadIdx.x == 0) shared = factorsOf(a);
   __syncthreads();
   const Factors f = shared;
+  if (f.gradientScale == 0) return;  // what is to stay was kept
   eachFlatPack<width>(packs, [&](std::int64_t i, auto count) {
     float parameters[count], gradients[count], first[count], second[count];
     loadPack<count>(a.parameters + i, parameters);

@@ -21,9 +21,9 @@ const Op aggregateRegionsOp{
         [](const StepDescription& step, const Device& device, Parameters&) {
           requireChoice(step, chooseAggregateRegions(step, device));
           const TensorInfo& features = *step.input(1);
-          return preparedStep([sizes = aggregatedSizes(step), type = features.dataType,
+          return preparedStep([device, sizes = aggregatedSizes(step), type = features.dataType,
                                stride = features.pixelStride](const StepMemory& memory, cudaStream_t stream) {
-            enqueueSums(type, sizes, {memory.inputs[0], sizes.classes}, {memory.inputs[1], stride},
+            enqueueSums(device, type, sizes, {memory.inputs[0], sizes.classes}, {memory.inputs[1], stride},
                         memory.outputs[0], memory.scratchAs<float>(), stream);
           });
         },

@@ -6,7 +6,8 @@ namespace ocrnet::cuda {
 
 namespace {
 
-Choice chooseAttendCrissCrossGradient(const StepDescription& step, const Device&) {
+Choice chooseAttendCrissCrossGradient(const StepDescription& step, const Device& device) {
+  requireSums(device);
   return {.scratchBytes = AttentionGradient::scratchBytes(step)};
 }
 
@@ -15,7 +16,8 @@ std::unique_ptr<PreparedStep> prepareAttendCrissCrossGradient(const StepDescript
   requireChoice(step, chooseAttendCrissCrossGradient(step, device));
   const TensorInfo& query = *step.input(0);
   return preparedStep(
-      [gradient = AttentionGradient(step, step.attributes<AttendCrissCrossGradientAttributes>().scale),
+      [gradient =
+           AttentionGradient(step, device, step.attributes<AttendCrissCrossGradientAttributes>().scale),
        rows = rowSets(query), columns = columnSets(query)](const StepMemory& memory, cudaStream_t stream) {
         AttentionGradient a = gradient;
         a.locate(memory);

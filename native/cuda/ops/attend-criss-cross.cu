@@ -8,7 +8,8 @@ namespace ocrnet::cuda {
 namespace {
 
 /// The logSumExp of the rows, which the columns' own overwrites where somebody else still reads it.
-Choice chooseAttendCrissCross(const StepDescription& step, const Device&) {
+Choice chooseAttendCrissCross(const StepDescription& step, const Device& device) {
+  requireSums(device);
   return {.scratchBytes = step.input(0)->pixels() * sizeof(float)};
 }
 
@@ -17,7 +18,7 @@ std::unique_ptr<PreparedStep> prepareAttendCrissCross(const StepDescription& ste
   requireChoice(step, chooseAttendCrissCross(step, device));
   const TensorInfo& query = *step.input(0);
   return preparedStep(
-      [attention = Attention(step, step.attributes<AttendCrissCrossAttributes>().scale),
+      [attention = Attention(step, device, step.attributes<AttendCrissCrossAttributes>().scale),
        rows = rowSets(query), columns = columnSets(query),
        output = targetOf(step.output(1), nullptr)](const StepMemory& memory, cudaStream_t stream) {
         Attention a = attention;

@@ -4,7 +4,8 @@ namespace ocrnet::cuda {
 
 namespace {
 
-Choice chooseAttendPixelsGradient(const StepDescription& step, const Device&) {
+Choice chooseAttendPixelsGradient(const StepDescription& step, const Device& device) {
+  requireSums(device);
   return {.scratchBytes = AttentionGradient::scratchBytes(step)};
 }
 
@@ -12,7 +13,7 @@ std::unique_ptr<PreparedStep> prepareAttendPixelsGradient(const StepDescription&
                                                           Parameters&) {
   requireChoice(step, chooseAttendPixelsGradient(step, device));
   return preparedStep(
-      [gradient = AttentionGradient(step, step.attributes<AttendPixelsGradientAttributes>().scale),
+      [gradient = AttentionGradient(step, device, step.attributes<AttendPixelsGradientAttributes>().scale),
        queries = imageSets(*step.input(0)),
        keys = imageSets(*step.input(1))](const StepMemory& memory, cudaStream_t stream) {
         AttentionGradient a = gradient;

@@ -35,7 +35,7 @@ std::unique_ptr<PreparedStep> prepareAttendRegionsGradient(const StepDescription
                                                            Parameters&) {
   requireChoice(step, chooseAttendRegionsGradient(step, device));
   const TensorInfo &query = *step.input(0), &dy = *step.input(3);
-  return preparedStep([layout = RegionGradientScratch(step), type = query.dataType,
+  return preparedStep([device, layout = RegionGradientScratch(step), type = query.dataType,
                        queryStride = query.pixelStride, dyStride = dy.pixelStride,
                        dQueryTarget = targetOf(step.output(0), nullptr),
                        scale = step.attributes<AttendRegionsGradientAttributes>().scale](
@@ -48,17 +48,19 @@ std::unique_ptr<PreparedStep> prepareAttendRegionsGradient(const StepDescription
     const Source relationOf{relation, keys.classes}, gradientsOf{gradients, keys.classes};
     const bool needsGradients = memory.outputs[0] || memory.outputs[1];
 
-    enqueueScores(type, keys, queryOf, memory.inputs[1], {relation, keys.classes}, stream);
+    enqueueScores(device, type, keys, queryOf, memory.inputs[1], {relation, keys.classes}, stream);
     if (needsGradients)
-      enqueueScores(type, values, dyOf, memory.inputs[2], {gradients, keys.classes}, stream);
+      enqueueScores(device, type, values, dyOf, memory.inputs[2], {gradients, keys.classes}, stream);
     enqueueRelation(layout.pixels(), keys.classes, scale, relation, needsGradients ? gradients : nullptr,
                     stream);
     if (memory.outputs[0]) {
-      enqueueMixture(type, keys, gradientsOf, memory.inputs[1], {memory.outputs[0], dQueryTarget.stride}, {},
-                     stream);
+      enqueueMixture(device, type, keys, gradientsOf, memory.inputs[1],
+                     {memory.outputs[0], dQueryTarget.stride}, {}, stream);
     }
-    if (memory.outputs[1]) enqueueSums(type, keys, gradientsOf, queryOf, memory.outputs[1], sums, stream);
-    if (memory.outputs[2]) enqueueSums(type, values, relationOf, dyOf, memory.outputs[2], sums, stream);
+    if (memory.outputs[1])
+      enqueueSums(device, type, keys, gradientsOf, queryOf, memory.outputs[1], sums, stream);
+    if (memory.outputs[2])
+      enqueueSums(device, type, values, relationOf, dyOf, memory.outputs[2], sums, stream);
   });
 }
 

@@ -1,6 +1,6 @@
 // A block of threads has 64 pixels: relation = query · keyᵀ, softmax over the classes, y = relation · value.
 // The relation of a block stays in shared memory, which has room for 600 classes in float32 and 350 in
-// bfloat16. For more it lies in scratch, written and read by one kernel after another.
+// types of 16 bits. For more it lies in scratch, written and read by one kernel after another.
 //
 // 16384 pixels, 256 channels each of query, key and value, in bfloat16: query and y are 16 MB, 4 µs of an
 // H200's bandwidth. The products take 0.3 GFLOP for 19 classes, 3 for 171: another 4 µs at the full rate of
@@ -120,7 +120,7 @@ __device__ __forceinline__ void exponentiate(const L& layout, int classes, float
 }
 
 template <class T, bool packed, int tileClasses>
-__global__ void __launch_bounds__(kProductThreads, 2) attendKernel(RegionAttention<T, packed> a) {
+__global__ void __launch_bounds__(kProductThreads, atOnce(2)) attendKernel(RegionAttention<T, packed> a) {
   using L = SharedLayout<T, packed, tileClasses>;
   using Engine = typename L::Engine;
   const L layout(a.classes);
@@ -222,7 +222,7 @@ std::unique_ptr<PreparedStep> prepareAttendRegions(const StepDescription& step, 
   requireChoice(step, choice);
   const auto& attributes = step.attributes<AttendRegionsAttributes>();
   const TensorInfo &query = *step.input(0), &y = *step.output(0);
-  return preparedStep([sizes = attendedSizes(step), type = query.dataType, depth = query.channels(),
+  return preparedStep([device, sizes = attendedSizes(step), type = query.dataType, depth = query.channels(),
                        queryStride = query.pixelStride, yStride = y.pixelStride, scale = attributes.scale,
                        epilogue = Epilogue{attributes.activation, attributes.negativeSlope},
                        inScratch = choice.algorithm == relationInScratch](const StepMemory& memory,
@@ -231,10 +231,10 @@ std::unique_ptr<PreparedStep> prepareAttendRegions(const StepDescription& step, 
       RegionSizes keys = sizes;
       keys.channels = depth;
       auto* const relation = memory.scratchAs<float>();
-      enqueueScores(type, keys, {memory.inputs[0], queryStride}, memory.inputs[1], {relation, sizes.classes},
-                    stream);
+      enqueueScores(device, type, keys, {memory.inputs[0], queryStride}, memory.inputs[1],
+                    {relation, sizes.classes}, stream);
       enqueueRelation(sizes.images * sizes.pixels, sizes.classes, scale, relation, nullptr, stream);
-      return enqueueMixture(type, sizes, {relation, sizes.classes}, memory.inputs[2],
+      return enqueueMixture(device, type, sizes, {relation, sizes.classes}, memory.inputs[2],
                             {memory.outputs[0], yStride}, epilogue, stream);
     }
     const auto packs = [&](auto element) {
@@ -243,7 +243,8 @@ std::unique_ptr<PreparedStep> prepareAttendRegions(const StepDescription& step, 
              fitsPacked<T>(memory.inputs[1], depth, depth) &&
              fitsPacked<T>(memory.inputs[2], sizes.channels, sizes.channels);
     };
-    const bool packed = type == DataType::float32 ? packs(float{}) : packs(BFloat16{});
+    bool packed = false;
+    withFloatType(type, [&](auto element) { packed = packs(element); });
     withTile(type, packed, sizes.classes, [&](auto element, auto isPacked, auto tile) {
       using T = decltype(element);
       constexpr bool kPacked = decltype(isPacked)::value;

@@ -146,11 +146,11 @@ __global__ void __launch_bounds__(kElementThreads) hardLossKernel(CrossEntropy c
 }
 
 __global__ void __launch_bounds__(kElementThreads)
-    meanKernel(CrossEntropy c, std::int64_t blocks, float weight, float* loss) {
+    meanKernel(CrossEntropy c, std::int64_t blocks, float weight, const float* lossScale, float* loss) {
   const double total = totalOf(c.losses, blocks), divisor = totalOf(c.weights, blocks);
   if (threadIdx.x != 0) return;
   const double scale = divisor == 0 ? 0 : static_cast<double>(weight) / divisor;
-  c.state->gradientScale = static_cast<float>(scale);
+  c.state->gradientScale = static_cast<float>(scale) * (lossScale ? *lossScale : 1);
   *loss = divisor == 0 ? 0 : static_cast<float>(scale * total);
 }
 
@@ -311,7 +311,8 @@ class CrossEntropyStep final : public PreparedStep {
     } else {
       launch<lossKernel<Label, false>>(blocks, stream, c, pixels);
     }
-    launch<meanKernel>(kOneBlock, stream, c, layout_.blocks(), attributes_.weight, memory.out<float>(0));
+    launch<meanKernel>(kOneBlock, stream, c, layout_.blocks(), attributes_.weight, memory.in<float>(3),
+                       memory.out<float>(0));
     check(cudaMemcpyAsync(wrongLabel(memory.slot), &c.state->wrongLabel, sizeof(unsigned long long),
                           cudaMemcpyDeviceToHost, stream));
     float* const dLogits = memory.out<float>(1);

@@ -36,13 +36,17 @@ __global__ void __launch_bounds__(kElementThreads)
 }
 
 __global__ void __launch_bounds__(kElementThreads)
-    normKernel(const double* sums, std::int64_t count, float maximum, float* norm, float* factor) {
-  const double total = sqrt(totalOf(sums, count));
+    normKernel(const double* sums, std::int64_t count, float maximum, const float* gradientScale, float* norm,
+               float* factor) {
+  const double scale = gradientScale ? static_cast<double>(*gradientScale) : 1;
+  const double total = sqrt(totalOf(sums, count)) * (scale == 0 ? 1 : scale);
   if (threadIdx.x != 0) return;
   const double clip = static_cast<double>(maximum) / (total + 1e-6);
   *norm = static_cast<float>(total);
-  // A NaN stays one.
-  if (factor) *factor = maximum == 0 || clip > 1 ? 1 : static_cast<float>(clip);
+  // A NaN stays one, unless the step is skipped for it.
+  if (factor) {
+    *factor = static_cast<float>(scale == 0 || maximum == 0 || clip > 1 ? scale : scale * clip);
+  }
 }
 
 std::unique_ptr<PreparedStep> prepareGlobalNorm(const StepDescription& step, const Device& device,
@@ -60,7 +64,7 @@ std::unique_ptr<PreparedStep> prepareGlobalNorm(const StepDescription& step, con
       launch<sumOfSquaresKernel<false>>(shape, stream, x, count, packs, sums);
     }
     launch<normKernel>({1, kElementThreads, sizeof(TotalMemory)}, stream, sums, totalBlocks(packs), maximum,
-                       memory.out<float>(0), memory.out<float>(1));
+                       memory.in<float>(1), memory.out<float>(0), memory.out<float>(1));
   });
 }
 

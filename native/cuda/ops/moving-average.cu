@@ -1,4 +1,5 @@
 #include "core/as-written.h"
+#include "cuda/ops/optimiser.h"
 #include "cuda/ops/weighted-sum.h"
 
 namespace ocrnet::cuda {
@@ -14,7 +15,9 @@ struct Decay {
 
 template <int width>
 __global__ void __launch_bounds__(kElementThreads)
-    movingAverageKernel(WeightedSum sum, const float* schedule, Decay decay, FlatPacks packs) {
+    movingAverageKernel(WeightedSum sum, const float* schedule, const float* gradientScale, Decay decay,
+                        FlatPacks packs) {
+  if (gradientScale && *gradientScale == 0) return;  // what is to stay was kept
   const double kept = decay.at(static_cast<double>(schedule[1]));
   addWeighted<width>(sum, static_cast<float>(kept), static_cast<float>(1 - kept), packs);
 }
@@ -25,10 +28,11 @@ std::unique_ptr<PreparedStep> prepareMovingAverage(const StepDescription& step, 
   const auto& [decay, warmUp] = step.attributes<MovingAverageAttributes>();
   return preparedStep([decay = Decay{asWritten(decay), warmUp}, count = step.input(0)->elements(), device](
                           const StepMemory& memory, cudaStream_t stream) {
+    keepRest(memory, 0, 0, count, stream);
     const WeightedSum sum{memory.in<float>(0), memory.in<float>(1), memory.out<float>(0)};
     withFlatPacks(0, count, {sum.total, sum.part, sum.newTotal}, [&](auto width, const FlatPacks& packs) {
-      launch<movingAverageKernel<width>>(packs.shape(width, device), stream, sum, memory.in<float>(2), decay,
-                                         packs);
+      launch<movingAverageKernel<width>>(packs.shape(width, device), stream, sum, memory.in<float>(2),
+                                         memory.in<float>(3), decay, packs);
     });
   });
 }

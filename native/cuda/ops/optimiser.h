@@ -7,7 +7,8 @@
 
 namespace ocrnet::cuda {
 
-/// What lies outside the range that a step changes, where its output is not the memory of the input.
+/// What a step may leave as it is, where its output is not the memory of the input: all outside of its range,
+/// or all.
 inline void keepRest(const StepMemory& memory, std::size_t input, std::size_t output, std::int64_t count,
                      cudaStream_t stream) {
   const std::byte* const from = memory.inputs[input];

@@ -61,8 +61,9 @@ PixelSets columnSets(const TensorInfo& map) {
           .step = width};
 }
 
-Attention::Attention(const StepDescription& step, float scale)
+Attention::Attention(const StepDescription& step, const Device& device, float scale)
     : type(step.input(0)->dataType),
+      sharedBytes(device.sharedBytes),
       depth(step.input(0)->channels()),
       channels(step.input(2)->channels()),
       scale(scale),
@@ -82,6 +83,7 @@ void Attention::enqueue(const PixelSets& queries, const PixelSets& keys, Source 
                         bool exceptOwn, cudaStream_t stream) const {
   enqueueSums(AttentionPass::y,
               {.type = type,
+               .sharedBytes = sharedBytes,
                .rows = queries,
                .columns = keys,
                .depth = depth,
@@ -102,8 +104,9 @@ void Attention::enqueue(const PixelSets& queries, const PixelSets& keys, Source 
               stream);
 }
 
-AttentionGradient::AttentionGradient(const StepDescription& step, float scale)
+AttentionGradient::AttentionGradient(const StepDescription& step, const Device& device, float scale)
     : type(step.input(0)->dataType),
+      sharedBytes(device.sharedBytes),
       depth(step.input(0)->channels()),
       channels(step.input(2)->channels()),
       pixels(step.input(0)->pixels()),
@@ -138,6 +141,7 @@ void AttentionGradient::enqueueMeans(cudaStream_t stream) const {
 void AttentionGradient::enqueue(const PixelSets& queries, const PixelSets& keys, bool exceptOwn, bool adds,
                                 cudaStream_t stream) const {
   WeightedSums ofQueries{.type = type,
+                         .sharedBytes = sharedBytes,
                          .rows = queries,
                          .columns = keys,
                          .depth = depth,

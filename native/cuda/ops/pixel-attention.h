@@ -38,6 +38,7 @@ enum class AttentionPass { y, dQuery, dKey, dValue };
 /// where of y logSumExp comes out, and of the others goes in.
 struct WeightedSums {
   DataType type;
+  std::size_t sharedBytes;  // that a block may have
   PixelSets rows, columns;
   std::int64_t depth, channels, width;  // of factors, of gradients (dy and value), of terms
   Source rowFactors, columnFactors, rowGradients, columnGradients, terms;
@@ -50,17 +51,20 @@ struct WeightedSums {
   bool adds;       // to sums that are there already; of y, where there is a logSumExp
 };
 
+/// Throws Error("UNSUPPORTED") where blocks have not the shared memory for any kernel.
+void requireSums(const Device& device);
 void enqueueSums(AttentionPass pass, const WeightedSums& sums, cudaStream_t stream);
 
 /// The forward operations: y and, unless null, logSumExp.
 struct Attention {
   DataType type;
+  std::size_t sharedBytes;
   std::int64_t depth, channels;
   float scale;
   Source query, key, value;
   Target y;
 
-  Attention(const StepDescription& step, float scale);
+  Attention(const StepDescription& step, const Device& device, float scale);
   void locate(const StepMemory& memory);
   /// `before`: the logSumExp of what y has already, or null.
   void enqueue(const PixelSets& queries, const PixelSets& keys, Source before, Target logSumExp,
@@ -70,13 +74,14 @@ struct Attention {
 /// The backward operations, each gradient unless it is null.
 struct AttentionGradient {
   DataType type;
+  std::size_t sharedBytes;
   std::int64_t depth, channels, pixels;  // pixels of the queries' map
   float scale;
   Source query, key, value, y, logSumExp, dy;
   Target dQuery, dKey, dValue;
   float* means;  // (pixels)
 
-  AttentionGradient(const StepDescription& step, float scale);
+  AttentionGradient(const StepDescription& step, const Device& device, float scale);
   static std::size_t scratchBytes(const StepDescription& step);
   void locate(const StepMemory& memory);
   void enqueueMeans(cudaStream_t stream) const;

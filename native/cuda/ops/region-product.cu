@@ -48,10 +48,11 @@ struct Kinds {
 };
 
 template <class Kinds, int tileRows>
-__global__ void __launch_bounds__(kProductThreads, 2) productKernel(typename Kinds::Arguments p) {
+__global__ void __launch_bounds__(kProductThreads, atOnce(2)) productKernel(typename Kinds::Arguments p) {
   using C = typename Kinds::C;
   using Engine = typename Kinds::Engine;
   using CopyOfA = typename Kinds::template CopyOfA<tileRows>;
+  using CopyOfB = typename Kinds::CopyOfB;
   std::int64_t rest = blockIdx.x;
   const auto next = [&](std::int64_t count) {
     const std::int64_t index = rest % count;
@@ -69,13 +70,13 @@ __global__ void __launch_bounds__(kProductThreads, 2) productKernel(typename Kin
 
   auto& memory = sharedMemory<typename Kinds::template Memory<tileRows>>();
   CopyOfA copyOfA(p.a, firstRow, firstDepth, memory.a);
-  typename Kinds::CopyOfB copyOfB(p.b, firstColumn, firstDepth, memory.b);
+  CopyOfB copyOfB(p.b, firstColumn, firstDepth, memory.b);
   TileSums<Engine, tileRows, kTileColumns> sums;
   sums.clear();
   overlapped((depth + Engine::kDepth - 1) / Engine::kDepth,
              [&](int step) {
-               sums.template multiply<Kinds::rowsOfA, Kinds::rowsOfB, CopyOfA::kHalves>(copyOfA.tile(step),
-                                                                                        copyOfB.tile(step));
+               sums.template multiply<Kinds::rowsOfA, Kinds::rowsOfB, CopyOfA::kHalves, CopyOfB::kHalves>(
+                   copyOfA.tile(step), copyOfB.tile(step));
              },
              copyOfA, copyOfB);
   sums.eachPair([&](int row, int column, float x0, float x1) {
@@ -101,12 +102,31 @@ void enqueueTiles(typename Kinds::Arguments p, cudaStream_t stream) {
                                          stream, p);
 }
 
-/// With the least tile that has all rows, which are classes, or the largest.
+/// With the least tile that has all rows, which are classes, or the largest that a block has memory for. What
+/// comes in halves needs registers for them.
 template <class Kinds>
-void enqueueClasses(const typename Kinds::Arguments& p, cudaStream_t stream) {
+void enqueueClasses(const Device& device, const typename Kinds::Arguments& p, cudaStream_t stream) {
+  constexpr int kLargest = Kinds::CopyOfB::kHalves > 1 ? 128 : 192;
   if (p.rows <= 32) return enqueueTiles<Kinds, 32>(p, stream);
-  if (p.rows <= 64) return enqueueTiles<Kinds, 64>(p, stream);
-  enqueueTiles<Kinds, 192>(p, stream);
+  if (p.rows <= 64 || sizeof(typename Kinds::template Memory<kLargest>) > device.sharedBytes) {
+    return enqueueTiles<Kinds, 64>(p, stream);
+  }
+  enqueueTiles<Kinds, kLargest>(p, stream);
+}
+
+/// body(T{}, engine, whether packed) for products of float32 numbers with those of a type. Without tensor
+/// cores for bfloat16 float16 is multiplied as float32, element by element.
+template <class Body>
+void withMixedEngine(const Device& device, DataType type, const void* data, std::int64_t stride,
+                     std::int64_t channels, const Body& body) {
+  withFloatType(type, [&](auto element) {
+    using T = decltype(element);
+    if constexpr (std::is_same_v<T, Float16>) {
+      if (!device.multipliesWideTypes()) return body(element, Simt{}, std::false_type{});
+    }
+    fitsPacked<T>(data, stride, channels) ? body(element, MixedEngineFor<T>{}, std::true_type{})
+                                          : body(element, MixedEngineFor<T>{}, std::false_type{});
+  });
 }
 
 /// How the pixels are cut for sums over them: enough blocks for any GPU, unless few pixels are left to each.
@@ -143,8 +163,8 @@ __global__ void __launch_bounds__(kElementThreads)
 
 }  // namespace
 
-void enqueueScores(DataType type, const RegionSizes& s, Source features, const void* vectors, Target scores,
-                   cudaStream_t stream) {
+void enqueueScores(const Device& device, DataType type, const RegionSizes& s, Source features,
+                   const void* vectors, Target scores, cudaStream_t stream) {
   withFloatType(type, [&](auto element) {
     using T = decltype(element);
     const auto enqueue = [&]<bool packed>(std::bool_constant<packed>) {
@@ -166,7 +186,7 @@ void enqueueScores(DataType type, const RegionSizes& s, Source features, const v
           .splitDepth = s.channels,
           .pairs = false,
           .epilogue = {}};
-      if constexpr (packed) return enqueueClasses<Scores>(product, stream);
+      if constexpr (packed) return enqueueClasses<Scores>(device, product, stream);
       enqueueTiles<Scores, 64>(product, stream);
     };
     const bool packed = fitsPacked<T>(features.data, features.stride, s.channels) &&
@@ -175,66 +195,66 @@ void enqueueScores(DataType type, const RegionSizes& s, Source features, const v
   });
 }
 
-void enqueueMixture(DataType type, const RegionSizes& s, Source regions, const void* vectors, Target y,
-                    Epilogue epilogue, cudaStream_t stream) {
-  withFloatType(type, [&](auto element) {
+void enqueueMixture(const Device& device, DataType type, const RegionSizes& s, Source regions,
+                    const void* vectors, Target y, Epilogue epilogue, cudaStream_t stream) {
+  withMixedEngine(device, type, vectors, s.channels, s.channels, [&](auto element, auto engine, auto packed) {
     using T = decltype(element);
-    const auto enqueue = [&]<bool packed>(std::bool_constant<packed>) {
-      using Mixture = Kinds<EngineFor<T>, float, false, Rows::alongDepth, T, packed, Rows::acrossDepth, T>;
-      enqueueTiles<Mixture, 64>({.a = {regions.as<float>(), regions.stride, s.pixels, s.classes},
-                                 .b = {static_cast<const T*>(vectors), s.channels, s.classes, s.channels},
-                                 .c = static_cast<T*>(y.data),
-                                 .imageStrideA = s.pixels * regions.stride,
-                                 .imageStrideB = s.classes * s.channels,
-                                 .imageStrideC = s.pixels * y.stride,
-                                 .splitStrideC = 0,
-                                 .rowStride = y.stride,
-                                 .columnStride = 1,
-                                 .images = s.images,
-                                 .rows = s.pixels,
-                                 .columns = s.channels,
-                                 .depth = s.classes,
-                                 .splitDepth = s.classes,
-                                 .pairs = false,
-                                 .epilogue = epilogue},
-                                stream);
-    };
-    fitsPacked<T>(vectors, s.channels, s.channels) ? enqueue(std::true_type{}) : enqueue(std::false_type{});
+    using Mixture = Kinds<decltype(engine), float, false, Rows::alongDepth, T, decltype(packed)::value,
+                          Rows::acrossDepth, T>;
+    enqueueTiles<Mixture, 64>({.a = {regions.as<float>(), regions.stride, s.pixels, s.classes},
+                               .b = {static_cast<const T*>(vectors), s.channels, s.classes, s.channels},
+                               .c = static_cast<T*>(y.data),
+                               .imageStrideA = s.pixels * regions.stride,
+                               .imageStrideB = s.classes * s.channels,
+                               .imageStrideC = s.pixels * y.stride,
+                               .splitStrideC = 0,
+                               .rowStride = y.stride,
+                               .columnStride = 1,
+                               .images = s.images,
+                               .rows = s.pixels,
+                               .columns = s.channels,
+                               .depth = s.classes,
+                               .splitDepth = s.classes,
+                               .pairs = false,
+                               .epilogue = epilogue},
+                              stream);
   });
 }
 
-void enqueueSums(DataType type, const RegionSizes& s, Source regions, Source features, void* y,
-                 float* scratch, cudaStream_t stream) {
+void enqueueSums(const Device& device, DataType type, const RegionSizes& s, Source regions, Source features,
+                 void* y, float* scratch, cudaStream_t stream) {
   const Splits splits(s);
-  withFloatType(type, [&](auto element) {
-    using T = decltype(element);
-    const auto enqueue = [&]<bool packed>(std::bool_constant<packed>) {
-      using Sums = Kinds<EngineFor<T>, float, false, Rows::acrossDepth, T, packed, Rows::acrossDepth, float>;
-      const typename Sums::Arguments product{.a = {regions.as<float>(), regions.stride, s.pixels, s.classes},
-                                             .b = {features.as<T>(), features.stride, s.pixels, s.channels},
-                                             .c = scratch,
-                                             .imageStrideA = s.pixels * regions.stride,
-                                             .imageStrideB = s.pixels * features.stride,
-                                             .imageStrideC = splits.floats(s),
-                                             .splitStrideC = s.classes * splits.paddedChannels,
-                                             .rowStride = splits.paddedChannels,
-                                             .columnStride = 1,
-                                             .images = s.images,
-                                             .rows = s.classes,
-                                             .columns = s.channels,
-                                             .depth = s.pixels,
-                                             .splitDepth = splits.pixels,
-                                             .pairs = false,
-                                             .epilogue = {}};
-      if constexpr (packed) return enqueueClasses<Sums>(product, stream);
-      enqueueTiles<Sums, 64>(product, stream);
-    };
-    fitsPacked<T>(features.data, features.stride, s.channels) ? enqueue(std::true_type{})
-                                                              : enqueue(std::false_type{});
-    const PixelPacks elements{s.images * s.classes, s.channels};
-    launch<combineKernel<T>>(elements.shape(), stream, s, splits.count, splits.paddedChannels, scratch,
-                             static_cast<T*>(y));
-  });
+  withMixedEngine(device, type, features.data, features.stride, s.channels,
+                  [&](auto element, auto engine, auto packed) {
+                    using T = decltype(element);
+                    using Sums = Kinds<decltype(engine), float, false, Rows::acrossDepth, T,
+                                       decltype(packed)::value, Rows::acrossDepth, float>;
+                    const typename Sums::Arguments product{
+                        .a = {regions.as<float>(), regions.stride, s.pixels, s.classes},
+                        .b = {features.as<T>(), features.stride, s.pixels, s.channels},
+                        .c = scratch,
+                        .imageStrideA = s.pixels * regions.stride,
+                        .imageStrideB = s.pixels * features.stride,
+                        .imageStrideC = splits.floats(s),
+                        .splitStrideC = s.classes * splits.paddedChannels,
+                        .rowStride = splits.paddedChannels,
+                        .columnStride = 1,
+                        .images = s.images,
+                        .rows = s.classes,
+                        .columns = s.channels,
+                        .depth = s.pixels,
+                        .splitDepth = splits.pixels,
+                        .pairs = false,
+                        .epilogue = {}};
+                    if constexpr (decltype(packed)::value) {
+                      enqueueClasses<Sums>(device, product, stream);
+                    } else {
+                      enqueueTiles<Sums, 64>(product, stream);
+                    }
+                    const PixelPacks elements{s.images * s.classes, s.channels};
+                    launch<combineKernel<T>>(elements.shape(), stream, s, splits.count, splits.paddedChannels,
+                                             scratch, static_cast<T*>(y));
+                  });
 }
 
 std::size_t sumsScratchBytes(const RegionSizes& sizes) {

@@ -14,16 +14,16 @@ struct RegionSizes {
 };
 
 /// scores (N, pixels, K) in float32 = features (N, pixels, C) · vectors (N, K, C)ᵀ.
-void enqueueScores(DataType type, const RegionSizes& sizes, Source features, const void* vectors,
-                   Target scores, cudaStream_t stream);
+void enqueueScores(const Device& device, DataType type, const RegionSizes& sizes, Source features,
+                   const void* vectors, Target scores, cudaStream_t stream);
 
 /// y (N, pixels, C) = activation(regions (N, pixels, K), in float32, · vectors (N, K, C)).
-void enqueueMixture(DataType type, const RegionSizes& sizes, Source regions, const void* vectors, Target y,
-                    Epilogue epilogue, cudaStream_t stream);
+void enqueueMixture(const Device& device, DataType type, const RegionSizes& sizes, Source regions,
+                    const void* vectors, Target y, Epilogue epilogue, cudaStream_t stream);
 
 /// y (N, K, C) = regions (N, pixels, K)ᵀ, in float32, · features (N, pixels, C).
-void enqueueSums(DataType type, const RegionSizes& sizes, Source regions, Source features, void* y,
-                 float* scratch, cudaStream_t stream);
+void enqueueSums(const Device& device, DataType type, const RegionSizes& sizes, Source regions,
+                 Source features, void* y, float* scratch, cudaStream_t stream);
 std::size_t sumsScratchBytes(const RegionSizes& sizes);
 
 }  // namespace ocrnet::cuda

@@ -18,6 +18,7 @@ template <int width>
 __global__ void __launch_bounds__(kElementThreads) sgdKernel(Sgd s, FlatPacks packs) {
   const float rate = s.learningRateScale * s.schedule[0];
   const float gradientScale = s.gradientScale ? *s.gradientScale : 1;
+  if (gradientScale == 0) return;  // what is to stay was kept
   eachFlatPack<width>(packs, [&](std::int64_t i, auto count) {
     float parameters[count], gradients[count], velocity[count];
     loadPack<count>(s.parameters + i, parameters);

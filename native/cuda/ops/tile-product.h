@@ -2,8 +2,9 @@
 
 // Products of matrices whose sides are pixels, classes and channels: a block of threads has a tile of the
 // result, copies tiles of the operands into shared memory while it multiplies those before, and takes what
-// lies outside the operands for zero. Float32 is multiplied as it is (Simt), bfloat16 by tensor cores
-// (Tensor); a float32 operand becomes the sum of two bfloat16 numbers there, which keep 16 of its 24 bits.
+// lies outside the operands for zero. Float32 is multiplied as it is (Simt), numbers of 16 bits by tensor
+// cores (Tensor). An operand of another type than the tensor cores' becomes the sum of two of their numbers:
+// two bfloat16 keep 16 of float32's 24 bits, and all of float16's 11.
 
 #include <cuda_runtime.h>
 
@@ -37,7 +38,7 @@ bool fitsPacked(const void* data, std::int64_t stride, std::int64_t columns) {
          columns % kPackElements<T> == 0;
 }
 
-/// Float32 by ordinary arithmetic. Tiles lie in shared memory as (depth, outer).
+/// By ordinary arithmetic in float32, which other types become. Tiles lie in shared memory as (depth, outer).
 struct Simt {
   using Element = float;
   static constexpr int kDepth = 16;
@@ -49,10 +50,11 @@ struct Simt {
   };
 };
 
-/// Bfloat16 by tensor cores. Tiles lie in shared memory as the operands do; the rows' strides are odd
-/// multiples of 16 bytes, so that the eight rows that ldmatrix reads at once come from different banks.
+/// BFloat16 or Float16 by tensor cores. Tiles lie in shared memory as the operands do; the rows' strides are
+/// odd multiples of 16 bytes, so that the eight rows that ldmatrix reads at once come from different banks.
+template <class T>
 struct Tensor {
-  using Element = BFloat16;
+  using Element = T;
   static constexpr int kDepth = 32;
 
   template <Rows rows, int outer>
@@ -64,13 +66,18 @@ struct Tensor {
 };
 
 template <class T>
-using EngineFor = std::conditional_t<std::is_same_v<T, float>, Simt, Tensor>;
+using EngineFor = std::conditional_t<std::is_same_v<T, float>, Simt, Tensor<T>>;
 
-/// x as the sum of two bfloat16 numbers, to 16 bits. An infinity is all in the upper one.
-__device__ __forceinline__ void halve(float x, BFloat16& upper, BFloat16& lower) {
-  upper = fromFloat32<BFloat16>(x);
+/// Of a product with float32 numbers, which float16 has not the range for.
+template <class T>
+using MixedEngineFor = std::conditional_t<std::is_same_v<T, float>, Simt, Tensor<BFloat16>>;
+
+/// x as the sum of two numbers of T. An infinity is all in the upper one.
+template <class T>
+__device__ __forceinline__ void halve(float x, T& upper, T& lower) {
+  upper = fromFloat32<T>(x);
   const float rest = x - toFloat32(upper);
-  lower = fromFloat32<BFloat16>(rest - rest == 0 ? rest : 0);
+  lower = fromFloat32<T>(rest - rest == 0 ? rest : 0);
 }
 
 /// The greatest power of two, up to 32, that divides n.
@@ -98,8 +105,8 @@ class TileCopy {
  public:
   static constexpr bool kAsync = packed && std::is_same_v<T, Element> && !Tile::kTransposed;
   static constexpr int kStages = kAsync ? 4 : 2;
-  /// Of a float32 operand for tensor cores: its upper and its lower bits.
-  static constexpr int kHalves = std::is_same_v<T, Element> ? 1 : 2;
+  /// Of an operand of another type than the tensor cores': its upper and its lower bits.
+  static constexpr int kHalves = std::is_same_v<T, Element> || std::is_same_v<Engine, Simt> ? 1 : 2;
   static constexpr int kStageElements = kHalves * Tile::kElements;
   struct Memory {
     alignas(16) Element stages[kStages][kStageElements];
@@ -149,15 +156,24 @@ class TileCopy {
         Element* const to = tile + place(pass, part);
         if constexpr (Tile::kTransposed) {
 #pragma unroll
-          for (int k = 0; k < kUnit; ++k) to[k * Tile::kStride] = kept_[pass][part].elements[k];
+          for (int k = 0; k < kUnit; ++k) {
+            to[k * Tile::kStride] = toFloat32(kept_[pass][part].elements[k]);
+          }
         } else {
           const Unit& unit = kept_[pass][part];
-          if constexpr (kHalves == 1) {
+          if constexpr (std::is_same_v<T, Element>) {
             *reinterpret_cast<Unit*>(to) = unit;
+          } else if constexpr (kHalves == 1) {
+            Pack<Element, kUnit> wide;
+#pragma unroll
+            for (int k = 0; k < kUnit; ++k) wide.elements[k] = toFloat32(unit.elements[k]);
+            *reinterpret_cast<Pack<Element, kUnit>*>(to) = wide;
           } else {
             Pack<Element, kUnit> upper, lower;
 #pragma unroll
-            for (int k = 0; k < kUnit; ++k) halve(unit.elements[k], upper.elements[k], lower.elements[k]);
+            for (int k = 0; k < kUnit; ++k) {
+              halve(toFloat32(unit.elements[k]), upper.elements[k], lower.elements[k]);
+            }
             *reinterpret_cast<Pack<Element, kUnit>*>(to) = upper;
             *reinterpret_cast<Pack<Element, kUnit>*>(to + Tile::kElements) = lower;
           }
@@ -241,8 +257,8 @@ class TileSums<Simt, rows, columns> {
 #pragma unroll
     for (int i = 0; i < kOwnRows * kOwnColumns; ++i) sums_[i / kOwnColumns][i % kOwnColumns] = 0;
   }
-  /// += a · b, tiles of one step of the depth; `halves` of a, see TileCopy.
-  template <Rows rowsOfA, Rows rowsOfB, int halves = 1>
+  /// += a · b, tiles of one step of the depth, of so many halves each, see TileCopy.
+  template <Rows rowsOfA, Rows rowsOfB, int halvesOfA = 1, int halvesOfB = 1>
   __device__ __forceinline__ void multiply(const float* a, const float* b) {
     constexpr int kStrideA = Simt::Tile<rowsOfA, rows>::kStride,
                   kStrideB = Simt::Tile<rowsOfB, columns>::kStride;
@@ -295,8 +311,9 @@ class TileSums<Simt, rows, columns> {
 };
 
 /// Eight warps, beside each other and one below the other, with fragments of 16 × 8 each.
-template <int rows, int columns>
-class TileSums<Tensor, rows, columns> {
+template <class T, int rows, int columns>
+class TileSums<Tensor<T>, rows, columns> {
+  using Engine = Tensor<T>;
   static constexpr int kDown = rows >= 192 || columns % 64 != 0 ? 4 : 2, kBeside = kProductWarps / kDown;
   static constexpr int kOwnRows = rows / kDown / 16, kOwnColumns = columns / kBeside / 8;
   static_assert(kOwnRows * kDown * 16 == rows && kOwnColumns * kBeside * 8 == columns);
@@ -309,26 +326,32 @@ class TileSums<Tensor, rows, columns> {
       sums_[i / 4 / kOwnColumns][i / 4 % kOwnColumns][i % 4] = 0;
     }
   }
-  /// As that of Simt.
-  template <Rows rowsOfA, Rows rowsOfB, int halves = 1>
-  __device__ __forceinline__ void multiply(const BFloat16* a, const BFloat16* b) {
+  /// As that of Simt. The product of two lower halves is less than what either has lost.
+  template <Rows rowsOfA, Rows rowsOfB, int halvesOfA = 1, int halvesOfB = 1>
+  __device__ __forceinline__ void multiply(const T* a, const T* b) {
     constexpr int kStep = 16;  // of the depth, in one instruction
+    constexpr int kElementsOfA = Engine::template Tile<rowsOfA, rows>::kElements;
+    constexpr int kElementsOfB = Engine::template Tile<rowsOfB, columns>::kElements;
 #pragma unroll
-    for (int d = 0; d < Tensor::kDepth; d += kStep) {
-      std::uint32_t right[kOwnColumns / 2][4];
+    for (int d = 0; d < Engine::kDepth; d += kStep) {
 #pragma unroll
-      for (int j = 0; j < kOwnColumns / 2; ++j) loadRight<rowsOfB>(right[j], b, firstColumn() + j * 16, d);
+      for (int halfOfB = 0; halfOfB < halvesOfB; ++halfOfB) {
+        std::uint32_t right[kOwnColumns / 2][4];
 #pragma unroll
-      for (int half = 0; half < halves; ++half) {
-        const BFloat16* const tile = a + half * Tensor::Tile<rowsOfA, rows>::kElements;
+        for (int j = 0; j < kOwnColumns / 2; ++j) {
+          loadRight<rowsOfB>(right[j], b + halfOfB * kElementsOfB, firstColumn() + j * 16, d);
+        }
 #pragma unroll
-        for (int i = 0; i < kOwnRows; ++i) {
-          std::uint32_t left[4];
-          loadLeft<rowsOfA>(left, tile, firstRow() + i * 16, d);
+        for (int halfOfA = 0; halfOfA < (halfOfB == 0 ? halvesOfA : 1); ++halfOfA) {
 #pragma unroll
-          for (int j = 0; j < kOwnColumns; ++j) {
-            const std::uint32_t fragment[2] = {right[j / 2][j % 2 * 2], right[j / 2][j % 2 * 2 + 1]};
-            multiplyAdd(sums_[i][j], left, fragment);
+          for (int i = 0; i < kOwnRows; ++i) {
+            std::uint32_t left[4];
+            loadLeft<rowsOfA>(left, a + halfOfA * kElementsOfA, firstRow() + i * 16, d);
+#pragma unroll
+            for (int j = 0; j < kOwnColumns; ++j) {
+              const std::uint32_t fragment[2] = {right[j / 2][j % 2 * 2], right[j / 2][j % 2 * 2 + 1]};
+              multiplyAdd<T>(sums_[i][j], left, fragment);
+            }
           }
         }
       }
@@ -359,9 +382,9 @@ class TileSums<Tensor, rows, columns> {
   }
   /// 16 × 16 from rows (outer) and depth: above, below, and the same further along the depth.
   template <Rows rowsOfA>
-  __device__ __forceinline__ static void loadLeft(std::uint32_t (&fragments)[4], const BFloat16* a, int row,
+  __device__ __forceinline__ static void loadLeft(std::uint32_t (&fragments)[4], const T* a, int row,
                                                   int depth) {
-    constexpr int kStride = Tensor::Tile<rowsOfA, rows>::kStride;
+    constexpr int kStride = Engine::template Tile<rowsOfA, rows>::kStride;
     const int matrix = lane() / 8, r = lane() % 8;
     if constexpr (rowsOfA == Rows::alongDepth) {
       loadMatrices(fragments, a + (row + matrix % 2 * 8 + r) * kStride + depth + matrix / 2 * 8);
@@ -371,9 +394,9 @@ class TileSums<Tensor, rows, columns> {
   }
   /// Of two fragments beside each other, each: near and far along the depth.
   template <Rows rowsOfB>
-  __device__ __forceinline__ static void loadRight(std::uint32_t (&fragments)[4], const BFloat16* b,
-                                                   int column, int depth) {
-    constexpr int kStride = Tensor::Tile<rowsOfB, columns>::kStride;
+  __device__ __forceinline__ static void loadRight(std::uint32_t (&fragments)[4], const T* b, int column,
+                                                   int depth) {
+    constexpr int kStride = Engine::template Tile<rowsOfB, columns>::kStride;
     const int matrix = lane() / 8, r = lane() % 8;
     if constexpr (rowsOfB == Rows::alongDepth) {
       loadMatrices(fragments, b + (column + matrix / 2 * 8 + r) * kStride + depth + matrix % 2 * 8);

@@ -15,17 +15,17 @@ inline constexpr int kTensorInner = 64;     // channels of a tile
 inline constexpr int kResidentDepth = 256;  // up to which the rows' factors stay
 inline constexpr int kPadding = 8;
 
-/// What the threads share.
-template <int width>
+/// What the threads share. T: BFloat16 or Float16.
+template <class T, int width>
 struct TensorMemory {
   union Tile {
     struct {
-      BFloat16 rows[kTensorRows][kTensorInner + kPadding], columns[kTensorColumns][kTensorInner + kPadding];
+      T rows[kTensorRows][kTensorInner + kPadding], columns[kTensorColumns][kTensorInner + kPadding];
     };
-    BFloat16 terms[kTensorColumns][width + kPadding];
+    T terms[kTensorColumns][width + kPadding];
   };
   alignas(16) Tile tiles[2];
-  alignas(16) BFloat16 rowFactors[kTensorRows][kResidentDepth + kPadding];
+  alignas(16) T rowFactors[kTensorRows][kResidentDepth + kPadding];
   float logSumExp[kTensorRows], means[kTensorRows];  // of rows or columns
 };
 
@@ -35,10 +35,10 @@ __device__ __forceinline__ int toSixteen(int count) { return (count + 15) / 16 *
 
 /// Starts to copy so many channels, with zeros up to the next multiple of 16 of channels and of pixels. What
 /// lies beyond is not written.
-template <int tilePixels, int tileChannels>
-__device__ __forceinline__ void loadTensorTile(const Pixels<BFloat16>& from, std::int64_t allChannels,
-                                               BFloat16* tile, int stride) {
-  constexpr int kPack = kPackElements<BFloat16>, kPacks = tileChannels / kPack;
+template <int tilePixels, int tileChannels, class T>
+__device__ __forceinline__ void loadTensorTile(const Pixels<T>& from, std::int64_t allChannels, T* tile,
+                                               int stride) {
+  constexpr int kPack = kPackElements<T>, kPacks = tileChannels / kPack;
   const int channels = upTo(tileChannels, allChannels), pixels = toSixteen(from.count);
 #pragma unroll 2
   for (int i = threadIdx.x; i < tilePixels * kPacks; i += kTensorThreads) {
@@ -51,10 +51,10 @@ __device__ __forceinline__ void loadTensorTile(const Pixels<BFloat16>& from, std
 }
 
 /// Copies tiles in the order in which they are used, one ahead.
-template <int width, AttentionPass pass>
+template <class T, int width, AttentionPass pass>
 class TensorTiles {
  public:
-  using Memory = TensorMemory<width>;
+  using Memory = TensorMemory<T, width>;
 
   __device__ __forceinline__ TensorTiles(const WeightedSums& a, Memory& memory)
       : a_(a), memory_(memory), cursor_{TensorPlace::first<width>(a)} {
@@ -64,9 +64,8 @@ class TensorTiles {
       loadStatistics<kTensorRows, kTensorThreads>(cursor_.at.template rows<float>(a, a.means), memory.means);
     }
     if (a.depth <= kResidentDepth) {
-      loadTensorTile<kTensorRows, kResidentDepth>(cursor_.at.template rows<BFloat16>(a, a.rowFactors),
-                                                  a.depth, &memory.rowFactors[0][0],
-                                                  kResidentDepth + kPadding);
+      loadTensorTile<kTensorRows, kResidentDepth>(cursor_.at.template rows<T>(a, a.rowFactors), a.depth,
+                                                  &memory.rowFactors[0][0], kResidentDepth + kPadding);
     }
     load();
   }
@@ -88,7 +87,7 @@ class TensorTiles {
   __device__ __forceinline__ void load() {
     typename Memory::Tile& tile = memory_.tiles[stage_];
     if (cursor_.phase == Cursor::terms) {
-      Pixels<BFloat16> from = cursor_.at.template columns<BFloat16>(a_, a_.terms);
+      Pixels<T> from = cursor_.at.template columns<T>(a_, a_.terms);
       from.data += cursor_.at.firstTerm;
       loadTensorTile<kTensorColumns, width>(from, a_.width - cursor_.at.firstTerm, &tile.terms[0][0],
                                             width + kPadding);
@@ -96,13 +95,11 @@ class TensorTiles {
       const bool first = cursor_.phase == Cursor::scores;
       const std::int64_t channels = (first ? a_.depth : a_.channels) - cursor_.offset;
       if (!first || a_.depth > kResidentDepth) {
-        Pixels<BFloat16> rows =
-            cursor_.at.template rows<BFloat16>(a_, first ? a_.rowFactors : a_.rowGradients);
+        Pixels<T> rows = cursor_.at.template rows<T>(a_, first ? a_.rowFactors : a_.rowGradients);
         rows.data += cursor_.offset;
         loadTensorTile<kTensorRows, kTensorInner>(rows, channels, &tile.rows[0][0], kTensorInner + kPadding);
       }
-      Pixels<BFloat16> columns =
-          cursor_.at.template columns<BFloat16>(a_, first ? a_.columnFactors : a_.columnGradients);
+      Pixels<T> columns = cursor_.at.template columns<T>(a_, first ? a_.columnFactors : a_.columnGradients);
       columns.data += cursor_.offset;
       loadTensorTile<kTensorColumns, kTensorInner>(columns, channels, &tile.columns[0][0],
                                                    kTensorInner + kPadding);

@@ -32,25 +32,14 @@ struct SumsMemory {
 
 __device__ __forceinline__ int toFour(int count) { return (count + 3) / 4 * 4; }
 
-/// Starts to copy a pack, or zeros.
-template <int pack>
-__device__ __forceinline__ void copyPack(float* to, const float* from, bool there) {
-  pack == 1 ? copyAsync4(to, from, there) : copyAsync16(to, from, there);
-}
-
-/// Copies it at once, since its elements are converted.
-template <int pack>
-__device__ __forceinline__ void copyPack(float* to, const BFloat16* from, bool there) {
-  float x[pack] = {};
-  if (there) loadPack<pack>(from, x);
-#pragma unroll
-  for (int k = 0; k < pack; k += kLanePack) {
-    if constexpr (pack == 1) {
-      *to = x[0];
-    } else {
-      const float four[kLanePack] = {x[k], x[k + 1], x[k + 2], x[k + 3]};
-      storePack<kLanePack>(to + k, four);
-    }
+/// Starts to copy a pack, or zeros. An element that is to be converted is copied at once.
+template <int pack, class T>
+__device__ __forceinline__ void copyPack(float* to, const T* from, bool there) {
+  if constexpr (!std::is_same_v<T, float>) {
+    static_assert(pack == 1, "tensor cores take packs of 16-bit numbers");
+    *to = there ? toFloat32(*from) : 0;
+  } else {
+    pack == 1 ? copyAsync4(to, from, there) : copyAsync16(to, from, there);
   }
 }
 
@@ -74,11 +63,10 @@ template <int tilePixels, int tileChannels, class T>
 __device__ __forceinline__ void loadTile(const Pixels<T>& from, std::int64_t channels, bool packed,
                                          float* tile, int stride) {
   const int count = upTo(tileChannels, channels);
-  if (packed) {
-    copyTile<tilePixels, tileChannels, kPackElements<T>>(from, count, tile, stride);
-  } else {
-    copyTile<tilePixels, tileChannels, 1>(from, count, tile, stride);
+  if constexpr (std::is_same_v<T, float>) {
+    if (packed) return copyTile<tilePixels, tileChannels, kPackElements<T>>(from, count, tile, stride);
   }
+  copyTile<tilePixels, tileChannels, 1>(from, count, tile, stride);
 }
 
 using Place = PlaceOf<kRows, kColumns, kWarpRows>;

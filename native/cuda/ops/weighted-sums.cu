@@ -203,6 +203,7 @@ __device__ __forceinline__ void storeSums(T* to, const float (&sums)[kLanePack],
 template <class T, int packs, AttentionPass pass>
 __global__ void __launch_bounds__(kThreads, 1)
     sumsKernel(const __grid_constant__ WeightedSums a, bool packed) {
+  if constexpr (kBeforeAmpere) return stop();  // whose blocks have not the memory
   constexpr bool kForward = pass == AttentionPass::y, kByRow = pass == AttentionPass::dQuery;
   constexpr bool kDifferentiates = pass == AttentionPass::dQuery || pass == AttentionPass::dKey;
   auto& shared = sharedMemory<SumsMemory<packs>>();
@@ -291,17 +292,33 @@ void enqueueKernel(const WeightedSums& a, cudaStream_t stream) {
                                      isPacked<T>(a));
 }
 
+/// Of 16-bit numbers narrow kernels alone: maps that tensor cores do not take are rare.
 template <class T, AttentionPass pass>
 void enqueuePass(const WeightedSums& a, cudaStream_t stream) {
-  a.width <= kPackWidth ? enqueueKernel<T, 1, pass>(a, stream) : enqueueKernel<T, 2, pass>(a, stream);
+  if constexpr (std::is_same_v<T, float>) {
+    if (a.width > kPackWidth) return enqueueKernel<T, 2, pass>(a, stream);
+  }
+  enqueueKernel<T, 1, pass>(a, stream);
 }
 
 }  // namespace
 
+void requireSums(const Device& device) {
+  constexpr std::size_t kLeast = sizeof(SumsMemory<2>);
+  if (device.sharedBytes >= kLeast) return;
+  throw Error("UNSUPPORTED", "needs GPUs whose blocks may have " + std::to_string(kLeast) +
+                                 " bytes of shared memory, received " + device.model + " with " +
+                                 std::to_string(device.sharedBytes));
+}
+
 void enqueueSums(AttentionPass pass, const WeightedSums& a, cudaStream_t stream) {
-  if (a.type == DataType::bfloat16 && isPacked<BFloat16>(a)) return enqueueTensorSums(pass, a, stream);
   withFloatType(a.type, [&](auto element) {
     using T = decltype(element);
+    if constexpr (!std::is_same_v<T, float>) {
+      if (isPacked<T>(a) && a.sharedBytes >= tensorSumsBytes<T>(a.width)) {
+        return enqueueTensorSums<T>(pass, a, stream);
+      }
+    }
     switch (pass) {
       case AttentionPass::y:
         return enqueuePass<T, AttentionPass::y>(a, stream);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/bfloat16.h"
+#include "core/float16.h"
 #include "descriptor.h"
 
 namespace ocrnet::test::cudnn {
@@ -68,11 +69,14 @@ struct Tensor {
   }
   float read(const Place& p) const {
     if (type == CUDNN_DATA_FLOAT) return reinterpret_cast<const float*>(data)[at(p)];
+    if (type == CUDNN_DATA_HALF) return toFloat(reinterpret_cast<const ocrnet::Float16*>(data)[at(p)]);
     return toFloat(reinterpret_cast<const ocrnet::BFloat16*>(data)[at(p)]);
   }
   void write(const Place& p, float value) const {
     if (type == CUDNN_DATA_FLOAT) {
       reinterpret_cast<float*>(data)[at(p)] = value;
+    } else if (type == CUDNN_DATA_HALF) {
+      reinterpret_cast<ocrnet::Float16*>(data)[at(p)] = ocrnet::toFloat16(value);
     } else {
       reinterpret_cast<ocrnet::BFloat16*>(data)[at(p)] = ocrnet::toBFloat16(value);
     }

@@ -30,7 +30,8 @@ emulation::Enqueue enqueue = nullptr;
 
 Status finalizeTensor(const Descriptor& d) {
   const Tensor tensor(d);
-  if (tensor.type != CUDNN_DATA_FLOAT && tensor.type != CUDNN_DATA_BFLOAT16) {
+  if (tensor.type != CUDNN_DATA_FLOAT && tensor.type != CUDNN_DATA_HALF &&
+      tensor.type != CUDNN_DATA_BFLOAT16) {
     return refuse(CUDNN_STATUS_NOT_SUPPORTED, "a tensor's type");
   }
   for (std::size_t i = 0; i < 4; ++i) {

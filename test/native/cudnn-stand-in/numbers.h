@@ -18,7 +18,7 @@ enum Status : unsigned {
   CUDNN_STATUS_EXECUTION_FAILED = 5000,
 };
 
-enum ElementType : unsigned { CUDNN_DATA_FLOAT = 0, CUDNN_DATA_BFLOAT16 = 9 };
+enum ElementType : unsigned { CUDNN_DATA_FLOAT = 0, CUDNN_DATA_HALF = 2, CUDNN_DATA_BFLOAT16 = 9 };
 enum Mode : unsigned { CUDNN_CROSS_CORRELATION = 1, CUDNN_HEUR_MODE_FALLBACK = 2, CUDNN_HEUR_MODE_A = 3 };
 
 enum AttributeType : unsigned {

@@ -1,9 +1,11 @@
-// As weighted-sums.cu, for bfloat16 by tensor cores (FlashAttention-2: Dao, 2023).
+#pragma once
+
+// As weighted-sums.cu, for types of 16 bits by tensor cores (FlashAttention-2: Dao, 2023).
 //
 // A block of threads has 128 rows of the matrix of weights, and passes over its columns, 64 at a time. A warp
 // has 16 of the rows with all columns, so that weights never leave its registers: as the sums of the first
-// product lie in the lanes, the second takes them, rounded to bfloat16, for its left operand. Maxima, totals
-// and sums are float32. The rows' factors stay in shared memory where they have up to 256 channels.
+// product lie in the lanes, the second takes them, rounded to their type, for its left operand. Maxima,
+// totals and sums are float32. The rows' factors stay in shared memory where they have up to 256 channels.
 //
 // Bound by tensor cores: the products of weighted-sums.cu.
 
@@ -18,13 +20,11 @@
 
 namespace ocrnet::cuda {
 
-namespace {
+namespace attention {
 
-using namespace attention;
-
-constexpr int kStep = 16;                         // of the depth of a product
-constexpr int kColumnTiles = kTensorColumns / 8;  // of 8 columns
-constexpr int kQuadLanes = 4, kHalves = 2;        // lanes that share rows g and g + 8
+inline constexpr int kStep = 16;                         // of the depth of a product
+inline constexpr int kColumnTiles = kTensorColumns / 8;  // of 8 columns
+inline constexpr int kQuadLanes = 4, kHalves = 2;        // lanes that share rows g and g + 8
 
 /// A lane's elements of 16 rows × 64 columns: [tile of 8 columns][2 · half of the rows + parity of the
 /// column].
@@ -44,8 +44,9 @@ __device__ __forceinline__ float quadReduce(float value, const Combine& combine)
 }
 
 /// products += 16 rows · the tile's columns, transposed, over `inner` channels.
-__device__ __forceinline__ void addProducts(const BFloat16* rows, int rowStride,
-                                            const BFloat16 (*columns)[kTensorInner + kPadding], int inner,
+template <class T>
+__device__ __forceinline__ void addProducts(const T* rows, int rowStride,
+                                            const T (*columns)[kTensorInner + kPadding], int inner,
                                             int columnCount, Fragment& products) {
   const int lane = laneOfWarp(), matrix = lane / 8, row = lane % 8;
 #pragma unroll
@@ -58,38 +59,38 @@ __device__ __forceinline__ void addProducts(const BFloat16* rows, int rowStride,
       if (j * 8 >= columnCount) break;
       std::uint32_t b[4];
       loadMatrices(b, &columns[j * 8 + row + matrix / 2 * 8][k + matrix % 2 * 8]);
-      multiplyAdd(products[j], a, {b[0], b[1]});
-      multiplyAdd(products[j + 1], a, {b[2], b[3]});
+      multiplyAdd<T>(products[j], a, {b[0], b[1]});
+      multiplyAdd<T>(products[j + 1], a, {b[2], b[3]});
     }
   }
 }
 
 /// sums += weights · terms.
-template <int width>
-__device__ __forceinline__ void addTerms(const Fragment& weights, const BFloat16 (*terms)[width + kPadding],
+template <int width, class T>
+__device__ __forceinline__ void addTerms(const Fragment& weights, const T (*terms)[width + kPadding],
                                          int columnCount, int termCount, float (&sums)[width / 8][4]) {
   const int lane = laneOfWarp(), matrix = lane / 8, row = lane % 8;
 #pragma unroll
   for (int k = 0; k < kTensorColumns; k += kStep) {
     if (k >= columnCount) break;
     const float(&low)[4] = weights[k / 8], (&high)[4] = weights[k / 8 + 1];
-    const std::uint32_t a[4] = {packBFloat16(low[0], low[1]), packBFloat16(low[2], low[3]),
-                                packBFloat16(high[0], high[1]), packBFloat16(high[2], high[3])};
+    const std::uint32_t a[4] = {packPair<T>(low[0], low[1]), packPair<T>(low[2], low[3]),
+                                packPair<T>(high[0], high[1]), packPair<T>(high[2], high[3])};
 #pragma unroll
     for (int j = 0; j < width / 8; j += 2) {
       if (j * 8 >= termCount) break;
       std::uint32_t b[4];
       loadTransposedMatrices(b, &terms[k + row + matrix % 2 * 8][j * 8 + matrix / 2 * 8]);
-      multiplyAdd(sums[j], a, {b[0], b[1]});
-      multiplyAdd(sums[j + 1], a, {b[2], b[3]});
+      multiplyAdd<T>(sums[j], a, {b[0], b[1]});
+      multiplyAdd<T>(sums[j + 1], a, {b[2], b[3]});
     }
   }
 }
 
 /// products = rows · columnsᵀ over so many channels of the next tiles; `resident` rows, or null for the
 /// tiles'.
-template <class Tiles>
-__device__ __forceinline__ void multiply(Tiles& tiles, const TensorPlace& at, const BFloat16* resident,
+template <class T, class Tiles>
+__device__ __forceinline__ void multiply(Tiles& tiles, const TensorPlace& at, const T* resident,
                                          std::int64_t channels, Fragment& products) {
 #pragma unroll
   for (int j = 0; j < kColumnTiles; ++j) {
@@ -100,7 +101,7 @@ __device__ __forceinline__ void multiply(Tiles& tiles, const TensorPlace& at, co
   for (int offset = 0; offset < channels; offset += kTensorInner) {
     const auto& tile = tiles.next();
     if (!at.hasRows()) continue;
-    const BFloat16* const rows = resident ? resident + offset : &tile.rows[at.warpRow][0];
+    const T* const rows = resident ? resident + offset : &tile.rows[at.warpRow][0];
     const int stride = resident ? kResidentDepth + kPadding : kTensorInner + kPadding;
     addProducts(rows, stride, tile.columns, upTo(kTensorInner, channels - offset), at.columnCount, products);
   }
@@ -162,15 +163,21 @@ __device__ __forceinline__ void weigh(const WeightedSums& a, const TensorPlace& 
   }
 }
 
+/// Of dValue in float16, the power of two that weights are multiplied by until they are summed: of many
+/// pixels each has a weight of which float16 keeps few bits, or none. With 2¹⁴ even 1 is far from too large.
+template <class T, AttentionPass pass>
+inline constexpr int kWeightExponent = std::is_same_v<T, Float16>&& pass == AttentionPass::dValue ? 14 : 0;
+
 /// Scores become the weights that the statistics tell.
-template <bool byRow, int width>
+template <bool byRow, class T, int width>
 __device__ __forceinline__ void weighAgain(const WeightedSums& a, const TensorPlace& at,
-                                           const TensorMemory<width>& shared, Fragment& scores) {
+                                           const TensorMemory<T, width>& shared, float logFactor,
+                                           Fragment& scores) {
 #pragma unroll
   for (int j = 0; j < kColumnTiles; ++j) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const float logSumExp = shared.logSumExp[byRow ? at.warpRow + rowOf(i) : columnOf(j, i)];
+      const float logSumExp = shared.logSumExp[byRow ? at.warpRow + rowOf(i) : columnOf(j, i)] - logFactor;
       const bool there = at.hasWeight(a, rowOf(i), columnOf(j, i));
       scores[j][i] = there ? __expf(a.scale * scores[j][i] - logSumExp) : 0;
     }
@@ -178,8 +185,8 @@ __device__ __forceinline__ void weighAgain(const WeightedSums& a, const TensorPl
 }
 
 /// The gradient through the softmax: weights ∘ (products − means).
-template <bool byRow, int width>
-__device__ __forceinline__ void differentiate(const TensorPlace& at, const TensorMemory<width>& shared,
+template <bool byRow, class T, int width>
+__device__ __forceinline__ void differentiate(const TensorPlace& at, const TensorMemory<T, width>& shared,
                                               const Fragment& products, Fragment& weights) {
 #pragma unroll
   for (int j = 0; j < kColumnTiles; ++j) {
@@ -191,15 +198,18 @@ __device__ __forceinline__ void differentiate(const TensorPlace& at, const Tenso
   }
 }
 
-template <int width, AttentionPass pass>
+template <class T, int width, AttentionPass pass>
 __global__ void __launch_bounds__(kTensorThreads, 1)
     tensorSumsKernel(const __grid_constant__ WeightedSums a) {
+  if constexpr (kBeforeAmpere) return stop();  // whose blocks have not the memory
   constexpr bool kForward = pass == AttentionPass::y, kByRow = pass == AttentionPass::dQuery;
   constexpr bool kDifferentiates = pass == AttentionPass::dQuery || pass == AttentionPass::dKey;
-  auto& shared = sharedMemory<TensorMemory<width>>();
+  constexpr float kFactor = 1 << kWeightExponent<T, pass>, kLogTwo = 0.693147181f;
+  constexpr float kLogFactor = kWeightExponent<T, pass> * kLogTwo;
+  auto& shared = sharedMemory<TensorMemory<T, width>>();
   TensorPlace at = TensorPlace::first<width>(a);
-  TensorTiles<width, pass> tiles(a, shared);
-  const BFloat16* const resident = a.depth <= kResidentDepth ? &shared.rowFactors[at.warpRow][0] : nullptr;
+  TensorTiles<T, width, pass> tiles(a, shared);
+  const T* const resident = a.depth <= kResidentDepth ? &shared.rowFactors[at.warpRow][0] : nullptr;
   const int termCount = upTo(width, a.width - at.firstTerm);
 
   float sums[width / 8][4] = {};
@@ -211,11 +221,11 @@ __global__ void __launch_bounds__(kTensorThreads, 1)
     if constexpr (kForward) {
       if (at.hasRows()) weigh(a, at, softmax, weights, sums);
     } else {
-      weighAgain<kByRow>(a, at, shared, weights);
+      weighAgain<kByRow>(a, at, shared, kLogFactor, weights);
     }
     if constexpr (kDifferentiates) {
       Fragment products;
-      multiply(tiles, at, nullptr, a.channels, products);
+      multiply<T>(tiles, at, nullptr, a.channels, products);
       differentiate<kByRow>(at, shared, products, weights);
     }
     const auto& tile = tiles.next();
@@ -225,7 +235,7 @@ __global__ void __launch_bounds__(kTensorThreads, 1)
   if (!at.hasRows()) return;
 #pragma unroll
   for (int half = 0; half < kHalves; ++half) {
-    float factor = kDifferentiates ? a.scale : 1, before = 1;
+    float factor = kDifferentiates ? a.scale : 1 / kFactor, before = 1;
     const float total =
         kForward ? quadReduce(softmax.total[half], [](float x, float y) { return x + y; }) : 1;
     const int row = at.warpRow + rowOf(2 * half);
@@ -242,12 +252,12 @@ __global__ void __launch_bounds__(kTensorThreads, 1)
             softmax.maximum[half] + logf(total);
       }
     }
-    BFloat16* const to = static_cast<BFloat16*>(a.sums.data) + pixel * a.sums.stride + at.firstTerm;
+    T* const to = static_cast<T*>(a.sums.data) + pixel * a.sums.stride + at.firstTerm;
 #pragma unroll
     for (int j = 0; j < width / 8; ++j) {
       if (j * 8 >= termCount) break;
       float pair[2] = {factor * sums[j][2 * half], factor * sums[j][2 * half + 1]};
-      BFloat16* const place = to + columnOf(j, 0);
+      T* const place = to + columnOf(j, 0);
       if (a.adds) {
         float old[2];
         loadPack<2>(place, old);
@@ -259,30 +269,38 @@ __global__ void __launch_bounds__(kTensorThreads, 1)
   }
 }
 
-template <int width, AttentionPass pass>
-void enqueueKernel(const WeightedSums& a, cudaStream_t stream) {
+template <class T, int width, AttentionPass pass>
+void enqueueTensorKernel(const WeightedSums& a, cudaStream_t stream) {
   const dim3 blocks(static_cast<unsigned>(a.rows.count * divideUp(a.rows.length, std::int64_t{kTensorRows})),
                     static_cast<unsigned>(divideUp(a.width, std::int64_t{width})));
-  launch<tensorSumsKernel<width, pass>>({blocks, kTensorThreads, sizeof(TensorMemory<width>)}, stream, a);
+  launch<tensorSumsKernel<T, width, pass>>({blocks, kTensorThreads, sizeof(TensorMemory<T, width>)}, stream,
+                                           a);
 }
 
-template <AttentionPass pass>
-void enqueuePass(const WeightedSums& a, cudaStream_t stream) {
-  a.width <= 128 ? enqueueKernel<128, pass>(a, stream) : enqueueKernel<256, pass>(a, stream);
+template <class T, AttentionPass pass>
+void enqueueTensorPass(const WeightedSums& a, cudaStream_t stream) {
+  a.width <= 128 ? enqueueTensorKernel<T, 128, pass>(a, stream)
+                 : enqueueTensorKernel<T, 256, pass>(a, stream);
 }
 
-}  // namespace
+}  // namespace attention
 
+template <class T>
+std::size_t tensorSumsBytes(std::int64_t width) {
+  return width <= 128 ? sizeof(attention::TensorMemory<T, 128>) : sizeof(attention::TensorMemory<T, 256>);
+}
+
+template <class T>
 void enqueueTensorSums(AttentionPass pass, const WeightedSums& a, cudaStream_t stream) {
   switch (pass) {
     case AttentionPass::y:
-      return enqueuePass<AttentionPass::y>(a, stream);
+      return attention::enqueueTensorPass<T, AttentionPass::y>(a, stream);
     case AttentionPass::dQuery:
-      return enqueuePass<AttentionPass::dQuery>(a, stream);
+      return attention::enqueueTensorPass<T, AttentionPass::dQuery>(a, stream);
     case AttentionPass::dKey:
-      return enqueuePass<AttentionPass::dKey>(a, stream);
+      return attention::enqueueTensorPass<T, AttentionPass::dKey>(a, stream);
     case AttentionPass::dValue:
-      return enqueuePass<AttentionPass::dValue>(a, stream);
+      return attention::enqueueTensorPass<T, AttentionPass::dValue>(a, stream);
   }
 }
 
