@@ -107,4 +107,8 @@ inline float reduce(Vec x, const Combine& combine) {
   return lanes[0];
 }
 
+inline void fill(float* row, std::int64_t count, float value) {
+  for (std::int64_t i = 0; i < count; ++i) row[i] = value;
+}
+
 }  // namespace ocrnet::cpu::OCRNET_ISA

@@ -3,6 +3,7 @@ file(GLOB cpp_sources CONFIGURE_DEPENDS
   ${CMAKE_CURRENT_LIST_DIR}/*.cpp ${CMAKE_CURRENT_LIST_DIR}/ops/*.cpp ${CMAKE_CURRENT_LIST_DIR}/conv/*.cpp
   ${CMAKE_CURRENT_LIST_DIR}/cudnn/*.cpp)
 list(FILTER cpp_sources EXCLUDE REGEX "/absent\\.cpp$")
+join_sources(cpp_sources cuda.cpp 3 ${cpp_sources})
 file(GLOB kernel_sources CONFIGURE_DEPENDS
   ${CMAKE_CURRENT_LIST_DIR}/conv/*.cu ${CMAKE_CURRENT_LIST_DIR}/cudnn/*.cu ${CMAKE_CURRENT_LIST_DIR}/ops/*.cu)
 # These take as long as all others of a file.

@@ -10,16 +10,13 @@
 #include <limits>
 
 #include "cpu/kernels/table.h"
+#include "cpu/simd-elements.h"
 #include "cpu/simd-exp.h"
 #include "cpu/simd-log.h"
 
 namespace ocrnet::cpu::OCRNET_ISA {
 
 namespace {
-
-void fill(float* row, std::int64_t count, float value) {
-  for (std::int64_t i = 0; i < count; ++i) row[i] = value;
-}
 
 /// The lanes whose index is below the count.
 inline IntVec below(std::int64_t count) { return firstIndices() < static_cast<std::int32_t>(count); }

@@ -16,10 +16,6 @@ inline void repeat(const float* values, std::int64_t classes, float* row) {
   for (int i = 0; i < kLanes; ++i) std::memcpy(row + i * classes, values, classes * sizeof(float));
 }
 
-inline void fill(float* row, std::int64_t count, float value) {
-  for (std::int64_t i = 0; i < count; ++i) row[i] = value;
-}
-
 /// The sums of a row's values by class.
 inline void sumRow(const float* row, std::int64_t classes, float* sum) {
   for (std::int64_t c = 0; c < classes; ++c) {
