@@ -80,6 +80,15 @@ std::vector<Values> runForward(const Configuration& c, const Shape& shape, const
   return runner.run(c);
 }
 
+/// Means count by how far they move x̂: they may be off by a part of themselves, or of the deviation.
+void requireMeans(const Values& means, const Values& expected, const Values& inverseDeviation) {
+  for (std::size_t i = 0; i < means.size(); ++i) {
+    const double error = std::abs(means[i] - expected[i]);
+    require(error <= 1e-5 * std::max(std::abs(expected[i]), 1 / inverseDeviation[i]),
+            "a mean of " + std::to_string(expected[i]) + " is off by " + std::to_string(error));
+  }
+}
+
 void expectForward(const Configuration& c, const Shape& shape, const Operands& o, const Case& k,
                    double tolerance) {
   const std::int64_t channels = shape[3];
@@ -102,9 +111,10 @@ void expectForward(const Configuration& c, const Shape& shape, const Operands& o
   }
   const std::vector<Values> results = runForward(c, shape, o, k);
   requireClose(results[0], y, std::max(tolerance, c.tolerance()));
-  requireClose(results[1], mean, 1e-5);
+  requireMeans(results[1], mean, inverseDeviation);
   requireClose(results[2], inverseDeviation, 1e-5);
-  requireClose(results[3], newMean, k.frozen ? 0 : 1e-5);
+  if (k.frozen) requireClose(results[3], newMean, 0);
+  requireMeans(results[3], newMean, inverseDeviation);
   requireClose(results[4], newVariance, k.frozen ? 0 : 1e-5);
 }
 
