@@ -114,10 +114,10 @@ async function complexity(flags: ComplexityFlags): Promise<void> {
 }
 
 async function scaling(flags: ScalingFlags): Promise<void> {
-  const { options, about: common } = await prepare(flags);
+  const { options, about } = await prepare(flags);
   const { sizes: sides, channels, classes, limit } = flags;
   const limitMs = 1000 * limit;
-  const about = { ...common, limitMs };
+  const aboutScaling = { ...about, limitMs };
   await report(
     flags,
     (module) =>
@@ -128,8 +128,8 @@ async function scaling(flags: ScalingFlags): Promise<void> {
         onSide: (side) => note(`${module.name} ${side}² …`),
       }),
     {
-      markdown: (results: readonly ScalingResult[]) => scalingMarkdown(results, about),
-      picture: (results) => scalingPicture(results, about),
+      markdown: (results: readonly ScalingResult[]) => scalingMarkdown(results, aboutScaling),
+      picture: (results) => scalingPicture(results, aboutScaling),
     },
   );
 }

@@ -17,18 +17,18 @@ import { learningRate, noiseBatch, trainingOptions } from './training-case.js';
  * How far from the processor's float32 a result may be, ‖difference‖ / ‖result‖. The operations' own tests are strict; through a
  * hundred layers roundings add up, and what these numbers have to tell apart is another network.
  */
-const tolerances = { float32: 1e-3, tf32: 3e-2, bfloat16: 1e-1 };
+const tolerances = { float32: 1e-3, tf32: 3e-2, bfloat16: 1e-1, float16: 3e-2 };
 
 type Arithmetic = keyof typeof tolerances;
-const arithmetics = ['float32', 'tf32', 'bfloat16'] as const;
+const arithmetics = ['float32', 'tf32', 'bfloat16', 'float16'] as const;
 
 const gpuOptions: Readonly<Record<Arithmetic, DeviceOptions>> = {
   float32: { device: 'cuda' },
   tf32: { device: 'cuda', tf32: true },
   bfloat16: { device: 'cuda' },
+  float16: { device: 'cuda' },
 };
-const precisionOf = (arithmetic: Arithmetic): Precision =>
-  arithmetic === 'bfloat16' ? 'bfloat16' : 'float32';
+const precisionOf = (arithmetic: Arithmetic): Precision => (arithmetic === 'tf32' ? 'float32' : arithmetic);
 
 interface NetworkResult {
   readonly name: string;

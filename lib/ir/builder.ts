@@ -49,10 +49,20 @@ export class GraphBuilder {
     return new GraphBuilder(this.path === '' ? `${scope}` : `${this.path}.${scope}`, this.#draft);
   }
 
-  /** Asking twice for one name gives the same input. */
+  /**
+   * Asking twice for one name gives the same input.
+   *
+   * @throws OcrnetError INVALID_GRAPH where it is of another type
+   */
   input(name: string, type: TensorType): Value {
-    const known = this.#draft.inputs.find((input) => input.name === name);
-    if (known) return known.value;
+    const known = this.#draft.inputs.find((input) => input.name === name)?.value;
+    if (known) {
+      if (formatType(known.type) === formatType(type)) return known;
+      throw new OcrnetError('INVALID_GRAPH', `The input "${name}" is used with two types`, {
+        expected: formatType(known.type),
+        received: formatType(type),
+      });
+    }
     const value = this.#value(type);
     this.#draft.inputs.push({ name, value });
     return value;

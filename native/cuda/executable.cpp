@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/integers.h"
 #include "cuda/check.h"
+#include "cuda/marks.h"
 #include "cuda/meeting-step.h"
 #include "runtime/at-step.h"
 #include "runtime/loaded-plan.h"
@@ -36,31 +37,6 @@ class Capture {
 
  private:
   cudaStream_t stream_;
-};
-
-/// Marks in a stream, and the times between them.
-class Marks {
- public:
-  explicit Marks(cudaStream_t stream) : stream_(stream) {}
-
-  void set() {
-    cudaEvent_t event = nullptr;
-    check(cudaEventCreateWithFlags(&event, 0));
-    events_.emplace_back(event);
-    check(cudaEventRecord(event, stream_));
-  }
-  /// When the stream has come to the last: one time for each mark but the first.
-  void read(std::span<double> milliseconds) const {
-    for (std::size_t i = 0; i < milliseconds.size(); ++i) {
-      float elapsedMs = 0;
-      check(cudaEventElapsedTime(&elapsedMs, events_[i].get(), events_[i + 1].get()));
-      milliseconds[i] = static_cast<double>(elapsedMs);
-    }
-  }
-
- private:
-  cudaStream_t stream_;
-  std::vector<Event> events_;
 };
 
 }  // namespace

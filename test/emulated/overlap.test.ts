@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import { GraphBuilder } from '../../lib/ir/builder.js';
-import { GraphExtension } from '../../lib/ir/extend.js';
 import type { Graph } from '../../lib/ir/graph.js';
-import { accumulate, activate, add } from '../../lib/ops/index.js';
+import { activate, add } from '../../lib/ops/index.js';
 import { type Device, openDevice } from '../../lib/runtime/device.js';
 import type { Program, RunResult } from '../../lib/runtime/program.js';
 import { expectOcrnetError } from '../support/expect-error.js';
+import { compileRunningSum } from '../support/graphs.js';
 
 const relu = { activation: 'relu', negativeSlope: 0 } as const;
 
@@ -58,15 +58,7 @@ describe('runs on a CUDA device, emulated, that overlap', () => {
   });
 
   it('change state in their order, and between its reads and writes', async () => {
-    const extension = new GraphExtension(new GraphBuilder('sum').build());
-    const flat = { dataType: 'float32', shape: [3] } as const;
-    const total = extension.leaf(flat);
-    const part = extension.input('part', flat);
-    const weights = extension.input('weights', { dataType: 'float32', shape: [2] });
-    extension.update(extension.at('sum')(accumulate, { total, part, weights }, {}).newTotal);
-    const compiled = device.compilePrepared(
-      extension.finish([], [{ name: 'total', value: total, parts: [] }]),
-    );
+    const compiled = compileRunningSum(device);
     const state = device.createState(compiled.layout.states);
     const program = await device.load(compiled, device.createWeights(), state);
     const run = (digit: number) =>

@@ -1,12 +1,10 @@
 import { expect } from 'chai';
-import { GraphBuilder } from '../../lib/ir/builder.js';
-import { GraphExtension } from '../../lib/ir/extend.js';
 import { modelConfig } from '../../lib/models/registry.js';
 import { buildSegmenter } from '../../lib/models/segmenter.js';
-import { accumulate } from '../../lib/ops/index.js';
 import { openDevice } from '../../lib/runtime/device.js';
 import { loadModel } from '../../lib/serve/load-model.js';
 import { expectOcrnetError } from '../support/expect-error.js';
+import { compileRunningSum } from '../support/graphs.js';
 
 describe('devices', () => {
   it('refuse a plan that is larger than the free memory, with both numbers', async () => {
@@ -50,16 +48,7 @@ describe('devices', () => {
   it('keep their state to themselves', async () => {
     await using device = await openDevice();
     await using other = await openDevice();
-    const empty = new GraphBuilder('sum').build();
-    const extension = new GraphExtension(empty);
-    const flat = { dataType: 'float32', shape: [3] } as const;
-    const total = extension.leaf(flat);
-    const part = extension.input('part', flat);
-    const weights = extension.input('weights', { dataType: 'float32', shape: [2] });
-    extension.update(extension.at('sum')(accumulate, { total, part, weights }, {}).newTotal);
-    const compiled = device.compilePrepared(
-      extension.finish([], [{ name: 'total', value: total, parts: [] }]),
-    );
+    const compiled = compileRunningSum(device);
     const state = device.createState(compiled.layout.states);
     await expectOcrnetError(
       () => other.load(compiled, other.createWeights(), state),

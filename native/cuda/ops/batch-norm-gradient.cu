@@ -289,19 +289,14 @@ class GradientPasses {
 };
 
 /// Of a batch that the group's members share.
-class SynchronisedGradient final : public MeetingStep {
+class SynchronisedGradient final : public SynchronisedPasses<GradientPasses, addSums> {
  public:
-  explicit SynchronisedGradient(const GradientPasses& passes) : passes_(passes), ranges_(passes.ranges()) {}
+  using SynchronisedPasses::SynchronisedPasses;
 
   void enqueue(const StepMemory& memory, cudaStream_t stream) override {
     passes_.findSums(memory, stream);
     launch<memberGradientsKernel>(joinShape(ranges_.channels), stream, ranges_, ranges_.count(),
                                   passes_.scratch(memory).sums, sums(memory).own);
-  }
-  std::size_t bytes() const override { return MemberSums::bytes(ranges_.channels); }
-  Exchange exchange(const StepMemory& memory) const override { return sums(memory).exchange(); }
-  void meet(MemberMemories memories, const Membership& place) const override {
-    addSums(memories, place, ranges_.channels);
   }
   void enqueueRest(const StepMemory& memory, cudaStream_t stream) override {
     const MeetingSums met = sums(memory);
@@ -310,14 +305,6 @@ class SynchronisedGradient final : public MeetingStep {
                                memory.out<float>(2));
     passes_.findInputGradient(memory, stream);
   }
-
- private:
-  MeetingSums sums(const StepMemory& memory) const {
-    return {ranges_.channels, memory.scratch + passes_.scratchBytes()};
-  }
-
-  const GradientPasses passes_;
-  const PixelRanges ranges_;
 };
 
 Choice chooseBatchNormGradient(const StepDescription& step, const Device&) {

@@ -284,33 +284,20 @@ class BatchNormPasses {
 };
 
 /// Of a batch that the group's members share.
-class SynchronisedBatchNorm final : public MeetingStep {
+class SynchronisedBatchNorm final : public SynchronisedPasses<BatchNormPasses, joinMoments> {
  public:
-  explicit SynchronisedBatchNorm(const BatchNormPasses& passes) : passes_(passes), ranges_(passes.ranges()) {}
+  using SynchronisedPasses::SynchronisedPasses;
 
   void enqueue(const StepMemory& memory, cudaStream_t stream) override {
     passes_.findMoments(memory, stream);
     launch<memberMomentsKernel>(joinShape(ranges_.channels), stream, ranges_, ranges_.count(),
                                 passes_.scratch(memory).moments, sums(memory).own);
   }
-  std::size_t bytes() const override { return MemberSums::bytes(ranges_.channels); }
-  Exchange exchange(const StepMemory& memory) const override { return sums(memory).exchange(); }
-  void meet(MemberMemories memories, const Membership& place) const override {
-    joinMoments(memories, place, ranges_.channels);
-  }
   void enqueueRest(const StepMemory& memory, cudaStream_t stream) override {
     launch<wholeStatisticsKernel>(channelShape(ranges_.channels), stream, ranges_.channels,
                                   sums(memory).whole, passes_.statistics(memory));
     passes_.normalise(memory, stream);
   }
-
- private:
-  MeetingSums sums(const StepMemory& memory) const {
-    return {ranges_.channels, memory.scratch + passes_.scratchBytes()};
-  }
-
-  const BatchNormPasses passes_;
-  const PixelRanges ranges_;
 };
 
 Choice chooseBatchNormTraining(const StepDescription& step, const Device&) {

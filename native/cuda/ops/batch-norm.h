@@ -37,4 +37,26 @@ struct MeetingSums {
   }
 };
 
+/// A batch norm over a batch that the group's members share: the passes of one that is alone, between which
+/// the members `combine` what each has of the statistics.
+template <class Passes, auto combine>
+class SynchronisedPasses : public MeetingStep {
+ public:
+  explicit SynchronisedPasses(const Passes& passes) : passes_(passes), ranges_(passes.ranges()) {}
+
+  std::size_t bytes() const final { return MemberSums::bytes(ranges_.channels); }
+  Exchange exchange(const StepMemory& memory) const final { return sums(memory).exchange(); }
+  void meet(MemberMemories memories, const Membership& place) const final {
+    combine(memories, place, ranges_.channels);
+  }
+
+ protected:
+  MeetingSums sums(const StepMemory& memory) const {
+    return {ranges_.channels, memory.scratch + passes_.scratchBytes()};
+  }
+
+  const Passes passes_;
+  const PixelRanges ranges_;
+};
+
 }  // namespace ocrnet::cuda

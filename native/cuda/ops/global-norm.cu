@@ -1,38 +1,12 @@
-#include "cuda/device/element.h"
+#include "cuda/ops/sum-of-squares.h"
 #include "cuda/ops/total.h"
 
 namespace ocrnet::cuda {
 
 namespace {
 
-/// The last pack of a vector may be a part of one.
-constexpr int kNormPack = 4;
-
-std::int64_t packsOf(const StepDescription& step) { return divideUp(step.input(0)->elements(), kNormPack); }
-
 Choice chooseGlobalNorm(const StepDescription& step, const Device&) {
-  return {.scratchBytes = totalBlocks(packsOf(step)) * sizeof(double)};
-}
-
-/// In float64, which does not overflow where the squares of float32 do.
-template <bool aligned>
-__global__ void __launch_bounds__(kElementThreads)
-    sumOfSquaresKernel(const float* x, std::int64_t count, std::int64_t packs, double* sums) {
-  sumBlock(packs, sums, [=](std::int64_t pack) {
-    const std::int64_t first = pack * kNormPack;
-    float values[kNormPack];
-    if (aligned && first + kNormPack <= count) {
-      loadPack<kNormPack>(x + first, values);
-    } else {
-#pragma unroll
-      for (int k = 0; k < kNormPack; ++k) values[k] = first + k < count ? x[first + k] : 0;
-    }
-    double sum = 0;
-#pragma unroll
-    for (int k = 0; k < kNormPack; ++k)
-      sum += static_cast<double>(values[k]) * static_cast<double>(values[k]);
-    return sum;
-  });
+  return {.scratchBytes = SumOfSquares(step.input(0)->elements()).bytes()};
 }
 
 __global__ void __launch_bounds__(kElementThreads)
@@ -52,18 +26,12 @@ __global__ void __launch_bounds__(kElementThreads)
 std::unique_ptr<PreparedStep> prepareGlobalNorm(const StepDescription& step, const Device& device,
                                                 Parameters&) {
   requireChoice(step, chooseGlobalNorm(step, device));
-  return preparedStep([count = step.input(0)->elements(), packs = packsOf(step),
+  return preparedStep([squares = SumOfSquares(step.input(0)->elements()),
                        maximum = step.attributes<GlobalNormAttributes>().maximum](const StepMemory& memory,
                                                                                   cudaStream_t stream) {
-    const float* const x = memory.in<float>(0);
     auto* const sums = memory.scratchAs<double>();
-    const LaunchShape shape = totalShape(packs);
-    if (reinterpret_cast<std::uintptr_t>(x) % sizeof(float4) == 0) {
-      launch<sumOfSquaresKernel<true>>(shape, stream, x, count, packs, sums);
-    } else {
-      launch<sumOfSquaresKernel<false>>(shape, stream, x, count, packs, sums);
-    }
-    launch<normKernel>({1, kElementThreads, sizeof(TotalMemory)}, stream, sums, totalBlocks(packs), maximum,
+    squares.enqueue(memory.in<float>(0), sums, stream);
+    launch<normKernel>({1, kElementThreads, sizeof(TotalMemory)}, stream, sums, squares.parts(), maximum,
                        memory.in<float>(1), memory.out<float>(0), memory.out<float>(1));
   });
 }
