@@ -6,7 +6,8 @@ import { requireFlat } from './shapes.js';
 /**
  * The Euclidean norm of gradientScale · x, a flat vector (n), and the factor that brings x down to `maximum`: norm (1), factor
  * (1) = gradientScale · min(1, maximum / (norm + 1e-6)), as PyTorch's clip_grad_norm_; gradientScale where maximum is 0. Where
- * gradientScale is 0, for a step that is skipped, so is the factor, and norm is that of x. Summed in a fixed order.
+ * the norm is no finite number the factor is NaN, so that the step tells; where gradientScale is 0, for a step that is skipped,
+ * so is the factor, and norm is that of x. Summed in a fixed order.
  */
 export const globalNorm = defineOp({
   name: 'globalNorm',

@@ -31,7 +31,6 @@ DeviceThread::DeviceThread(Napi::Env env, std::unique_ptr<Backend> backend)
     : env_(env),
       backend_(std::move(backend)),
       channel_(openChannel(env)),
-      finishing_([this] { backend_->startThread(); }),
       queue_([this] { backend_->startThread(); }) {
   // Hooks run last to first: this one before the channel's own, so that the thread is gone when the channel
   // closes.
@@ -66,7 +65,7 @@ Napi::Promise DeviceThread::enqueue(Napi::Env env, Start start, std::size_t most
   const Napi::Promise promise = task->deferred.Promise();
   if (pending_++ == 0) channel_.Ref(env);
   queue_.post([this, task, mostInFlight] {
-    finishing_.await(mostInFlight);
+    awaitRuns(mostInFlight);
     Work rest;
     try {
       rest = task->start();
@@ -75,7 +74,8 @@ Napi::Promise DeviceThread::enqueue(Napi::Env env, Start start, std::size_t most
     }
     task->start = nullptr;  // what it holds is freed on this thread
     if (!rest) return settleSoon(task);
-    finishing_.post([this, task, rest = std::move(rest)]() mutable {
+    if (!finishing_) finishing_.emplace([this] { backend_->startThread(); });
+    finishing_->post([this, task, rest = std::move(rest)]() mutable {
       try {
         rest();
       } catch (...) {
@@ -86,6 +86,11 @@ Napi::Promise DeviceThread::enqueue(Napi::Env env, Start start, std::size_t most
     });
   });
   return promise;
+}
+
+/// On the device's thread.
+void DeviceThread::awaitRuns(std::size_t most) {
+  if (finishing_) finishing_->await(most);
 }
 
 /// Fails only while the environment ends; then nobody may touch the task's references any more, so it stays.
@@ -123,7 +128,7 @@ std::weak_ptr<Executable> DeviceThread::load(ValidPlan plan, std::shared_ptr<Wei
 void DeviceThread::unload(std::weak_ptr<Executable> executable) {
   // Refused once closed, when everything is freed anyway.
   queue_.post([this, executable] {
-    finishing_.await(0);
+    awaitRuns(0);
     executables_.erase(executable.lock());
   });
 }
@@ -154,7 +159,7 @@ void DeviceThread::finish() {
   if (finished_) return;
   finished_ = closing_ = true;
   queue_.close();
-  finishing_.close();
+  if (finishing_) finishing_->close();
   executables_.clear();
   channel_.Release();
   napi_remove_env_cleanup_hook(env_, onEnvironmentExit, this);
@@ -164,7 +169,7 @@ void DeviceThread::onEnvironmentExit(void* self) {
   auto& device = *static_cast<DeviceThread*>(self);
   device.finished_ = device.closing_ = true;
   device.queue_.close();
-  device.finishing_.close();
+  if (device.finishing_) device.finishing_->close();
   device.executables_.clear();
 }
 

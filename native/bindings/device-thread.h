@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace ocrnet::bindings {
 
 /// A backend on its own thread, and the way from there back to the event loop of the environment that opened
 /// it. Runs that a backend lets overlap are finished on a second thread, while the first starts the next; all
-/// other work waits until none is in flight.
+/// other work waits until none is in flight. Backends whose runs are over when they have begun get none.
 ///
 /// Everything is called on the event loop's thread except where it says "on the device's thread". It owns the
 /// loaded plans, so that closing it frees their memory whatever JavaScript still holds.
@@ -67,6 +68,7 @@ class DeviceThread : public std::enable_shared_from_this<DeviceThread> {
   /// `start` waits until at most so many runs are in flight.
   Napi::Promise enqueue(Napi::Env env, Start start, std::size_t mostInFlight, Result result,
                         std::vector<Napi::ObjectReference> kept);
+  void awaitRuns(std::size_t most);
   void settleSoon(Task* task);
   void finish();
 
@@ -77,8 +79,8 @@ class DeviceThread : public std::enable_shared_from_this<DeviceThread> {
   std::size_t pending_ = 0;  // tasks that are not settled: they keep the event loop alive
   bool closing_ = false, finished_ = false;
   std::chrono::steady_clock::time_point lastEnd_;  // of a run
-  JobQueue finishing_;
-  JobQueue queue_;  // last: its thread uses all the others
+  std::optional<JobQueue> finishing_;              // from the first run that is not over when it has begun
+  JobQueue queue_;                                 // last: its thread uses all the others
 };
 
 }  // namespace ocrnet::bindings

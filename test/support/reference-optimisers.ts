@@ -77,7 +77,8 @@ export const globalNorm: Reference<{ x: R; gradientScale?: R }, { maximum: numbe
 ) => {
   const scale = scalar(gradientScale, 1);
   const norm = Math.sqrt(x.data.reduce((sum, value) => sum + value * value, 0)) * (scale === 0 ? 1 : scale);
-  const factor = scale === 0 || maximum === 0 ? scale : scale * Math.min(1, maximum / (norm + 1e-6));
+  const clip = Number.isFinite(norm) ? Math.min(1, maximum / (norm + 1e-6)) : Number.NaN;
+  const factor = scale === 0 || maximum === 0 ? scale : scale * clip;
   return {
     norm: { shape: [1], data: Float64Array.of(norm) },
     factor: { shape: [1], data: Float64Array.of(factor) },

@@ -33,9 +33,9 @@ std::unique_ptr<PreparedStep> prepareGlobalNorm(const StepDescription& step, con
     for (std::int64_t i = 0; i < blocks; ++i) sum += sums[i];
     const auto scale = static_cast<double>(scalarOr1(memory, 1));
     const double norm = std::sqrt(sum) * (scale == 0 ? 1 : scale);
-    const double factor = static_cast<double>(maximum) / (norm + 1e-6);
+    // A factor of 0 would skip the step, and nobody would know that gradients overflow.
+    const double factor = std::isfinite(norm) ? static_cast<double>(maximum) / (norm + 1e-6) : NAN;
     memory.out<float>(0)[0] = static_cast<float>(norm);
-    // A NaN stays one, unless the step is skipped for it.
     if (float* const out = memory.out<float>(1)) {
       out[0] = static_cast<float>(scale == 0 || maximum == 0 || factor > 1 ? scale : scale * factor);
     }

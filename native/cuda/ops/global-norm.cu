@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "cuda/ops/sum-of-squares.h"
 #include "cuda/ops/total.h"
 
@@ -15,9 +17,9 @@ __global__ void __launch_bounds__(kElementThreads)
   const double scale = gradientScale ? static_cast<double>(*gradientScale) : 1;
   const double total = sqrt(totalOf(sums, count)) * (scale == 0 ? 1 : scale);
   if (threadIdx.x != 0) return;
-  const double clip = static_cast<double>(maximum) / (total + 1e-6);
+  // A factor of 0 would skip the step, and nobody would know that gradients overflow.
+  const double clip = total - total == 0 ? static_cast<double>(maximum) / (total + 1e-6) : NAN;
   *norm = static_cast<float>(total);
-  // A NaN stays one, unless the step is skipped for it.
   if (factor) {
     *factor = static_cast<float>(scale == 0 || maximum == 0 || clip > 1 ? scale : scale * clip);
   }
