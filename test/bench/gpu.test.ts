@@ -42,11 +42,15 @@ describe('the GPU suite', () => {
     let running = 0;
     const { awaited, overlapping } = await throughputOf(async () => {
       atOnce.push(++running);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await new Promise((resolve) => setTimeout(resolve, 1));
       running--;
-    }, 100);
-    expect(Math.max(...atOnce)).to.equal(2);
-    expect(awaited).to.be.within(10, 200);
-    expect(overlapping / awaited).to.be.above(1.2);
+    }, 20);
+    // Four of each are not counted; then as many one by one as two at once.
+    const count = (atOnce.length - 8) / 2;
+    expect(count).to.be.at.least(8);
+    expect(new Set(atOnce.slice(4, 8 + count))).to.deep.equal(new Set([1]));
+    expect(Math.max(...atOnce.slice(8 + count))).to.equal(2);
+    expect(awaited).to.be.above(0);
+    expect(overlapping).to.be.above(0);
   });
 });
