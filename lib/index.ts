@@ -99,6 +99,7 @@ export {
 export { DeviceGroup } from './runtime/group.js';
 export { type OperationOptions, ops, type Tensor } from './runtime/operations.js';
 export type { Program, RunOptions, RunResult, TensorData } from './runtime/program.js';
+export { RunChain } from './runtime/run-chain.js';
 export { defaultClasses } from './serve/classes.js';
 export { defaultModelFile } from './serve/default-model.js';
 export { evaluateModel } from './serve/evaluate-model.js';

@@ -37,6 +37,17 @@ export async function* mapInOrder<Item, Result>(
   }
 }
 
+/** The items in lists of so many. */
+export async function* inLists<T>(items: AsyncIterable<T>, length: number): AsyncGenerator<T[], void, void> {
+  let list: T[] = [];
+  for await (const item of items) {
+    list.push(item);
+    if (list.length < length) continue;
+    yield list;
+    list = [];
+  }
+}
+
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw aborted(signal);
 }

@@ -15,6 +15,7 @@ export function cpuKind({ threads, isa, bfloat16 }: NativeCpuInfo, inspect: Targ
     identity: ({ cpuModel, oneDnnVersion }) =>
       `${cpuModel}, ${isa}, ${threads} threads, oneDNN ${oneDnnVersion}`,
     replicas: (count) => Array.from({ length: count }, (_, i) => ({ threads: partOf(threads, i, count) })),
+    runsInFlight: 1,
     threads,
     precisions,
     trainingPrecisions: ['float32'],

@@ -18,6 +18,7 @@ export function cudaKind(
       `${model}, compute capability ${computeCapability}, driver for CUDA ${cuda.driverVersion}, ${tf32 ? 'TF32' : 'float32'}`,
     replicas: (count) =>
       Array.from({ length: count }, (_, i) => ({ device: 'cuda', index: index + i, tf32 })),
+    runsInFlight: 2,
     precisions: available,
     trainingPrecisions: available,
     arithmetic: () => ({

@@ -12,6 +12,8 @@ export interface DeviceKind {
   identity(machine: NativeDescription): string;
   /** How so many devices are opened that train together in place of this one. */
   replicas(count: number): readonly DeviceOptions[];
+  /** Runs that overlap, of those that are started without waiting for each other; native/runtime/in-flight.h bounds them. */
+  readonly runsInFlight: number;
   /** Threads that compute, where they are the processor's. */
   readonly threads?: number;
   /** Element types of activations in which networks run. */

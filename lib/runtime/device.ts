@@ -130,6 +130,11 @@ export class Device implements AsyncDisposable {
     return this.#kind.threads;
   }
 
+  /** Runs that overlap: of a GPU 2, so that the next is best started before one has ended; of the processor 1, the next only waits. */
+  get runsInFlight(): number {
+    return this.#kind.runsInFlight;
+  }
+
   /** How so many devices are opened that train together in place of this one: they share its threads, or are the GPUs from it on. */
   replicas(count: number): readonly DeviceOptions[] {
     return this.#kind.replicas(count);

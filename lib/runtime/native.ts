@@ -120,13 +120,18 @@ export interface NativeState {
 export interface NativeProgram {
   /**
    * Runs the plan on the device's thread. The arrays are used where they lie: until the promise settles they must neither
-   * change nor have their buffers transferred. `steps` are milliseconds, with `profile`; `repeats` of each of so many runs, one
-   * behind the other.
+   * change nor have their buffers transferred. A run that fails sets its `chain`, and one whose chain is set does not begin.
+   * `steps` are milliseconds, with `profile`; `repeats` of each of so many runs, one behind the other.
    */
   run(
     inputs: readonly ArrayBufferView[],
     outputs: readonly ArrayBufferView[],
-    options?: { readonly token?: NativeAbortToken; readonly profile?: boolean; readonly repeats?: number },
+    options?: {
+      readonly token?: NativeAbortToken;
+      readonly chain?: NativeAbortToken;
+      readonly profile?: boolean;
+      readonly repeats?: number;
+    },
   ): Promise<{ readonly elapsedMs: number; readonly steps?: Float64Array; readonly repeats?: Float64Array }>;
   /** Of this plan alone. */
   arenaBytes(): number;

@@ -1,7 +1,8 @@
 import type { Compiled } from '../compile/compile.js';
 import { invalidArgument, OcrnetError } from '../errors.js';
 import { elementCount, formatType, type Shape, type TensorType } from '../ir/tensor-type.js';
-import { type NativeProgram, native, withOcrnetErrors } from './native.js';
+import { type NativeAbortToken, type NativeProgram, native, withOcrnetErrors } from './native.js';
+import type { RunChain } from './run-chain.js';
 
 /** The JavaScript array that holds a tensor's elements; bfloat16 and float16 travel as their 16 bits. */
 export type TensorData = Float32Array | Uint8Array | Uint16Array | Int32Array;
@@ -18,6 +19,8 @@ const arrays = {
 export interface RunOptions {
   /** Stops a run between two steps, or before it starts. */
   readonly signal?: AbortSignal | undefined;
+  /** What the run goes on from: it only runs if those before it in the chain did. */
+  readonly chain?: RunChain | undefined;
   /** Measures every step. */
   readonly profile?: boolean;
   /**
@@ -64,16 +67,48 @@ export class Program {
    * @throws OcrnetError INVALID_ARGUMENT, ABORTED, DISPOSED, EXECUTION_FAILED
    */
   async run(inputs: Readonly<Record<string, TensorData>>, options: RunOptions = {}): Promise<RunResult> {
+    const start = () => this.#start(inputs, options);
+    return await (options.chain?.add(start) ?? start());
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#native.dispose();
+  }
+
+  /** Throws what the device need not be asked for, at once. */
+  #start(inputs: Readonly<Record<string, TensorData>>, options: RunOptions): Promise<RunResult> {
     if (this.#disposed) throw new OcrnetError('DISPOSED', 'The program was disposed');
-    const { signal, profile = false, repeats } = options;
+    const { signal, chain, profile = false, repeats } = options;
     if (signal?.aborted) throw aborted(signal);
     if (repeats !== undefined && (profile || !(Number.isInteger(repeats) && repeats >= 1)))
       throw invalidArgument('repeats', 'an integer from 1, without profile', repeats);
     const { graph } = this.compiled;
     const given = graph.inputs.map(({ name, value }) => copied(name, inputs[name], value.type));
     const outputs = graph.outputs.map(({ name, value }) => [name, emptyTensor(value.type)] as const);
-
     const token = withOcrnetErrors(() => native().createAbortToken());
+    const running = withOcrnetErrors(() =>
+      this.#native.run(
+        given,
+        outputs.map(([, data]) => data),
+        {
+          token,
+          profile,
+          ...(chain && { chain: chain.handle }),
+          ...(repeats !== undefined && { repeats }),
+        },
+      ),
+    );
+    return this.#orAbort(running, token, signal).then(({ elapsedMs, ...times }) => ({
+      outputs: Object.fromEntries(outputs),
+      elapsedMs,
+      ...(times.steps && { stepsMs: times.steps }),
+      ...(times.repeats && { repeatsMs: times.repeats }),
+    }));
+  }
+
+  async #orAbort<T>(running: Promise<T>, token: NativeAbortToken, signal?: AbortSignal): Promise<T> {
     let onAbort = () => {};
     const abortion = new Promise<never>((_, reject) => {
       onAbort = () => {
@@ -84,30 +119,11 @@ export class Program {
     });
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      const running = withOcrnetErrors(() =>
-        this.#native.run(
-          given,
-          outputs.map(([, data]) => data),
-          { token, profile, ...(repeats !== undefined && { repeats }) },
-        ),
-      );
       // The device stops at its next step, or when this run's turn comes; nobody has to wait for that.
-      const { elapsedMs, ...times } = await Promise.race([running, abortion]);
-      return {
-        outputs: Object.fromEntries(outputs),
-        elapsedMs,
-        ...(times.steps && { stepsMs: times.steps }),
-        ...(times.repeats && { repeatsMs: times.repeats }),
-      };
+      return await Promise.race([running, abortion]);
     } finally {
       signal?.removeEventListener('abort', onAbort);
     }
-  }
-
-  dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    this.#native.dispose();
   }
 }
 

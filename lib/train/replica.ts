@@ -2,7 +2,8 @@ import type { Compiled } from '../compile/compile.js';
 import { OcrnetError } from '../errors.js';
 import type { Device } from '../runtime/device.js';
 import type { GroupMember } from '../runtime/group.js';
-import type { Program } from '../runtime/program.js';
+import type { Program, RunResult, TensorData } from '../runtime/program.js';
+import { RunChain } from '../runtime/run-chain.js';
 import type { DeviceState } from '../runtime/state.js';
 import type { Weights } from '../runtime/weights.js';
 import type { TrainingStage } from './training-graph.js';
@@ -12,6 +13,7 @@ export class Replica {
   readonly state: DeviceState;
   readonly #programs: ReadonlyMap<TrainingStage, Program>;
   readonly #weights: Weights;
+  #chain = new RunChain();
 
   private constructor(state: DeviceState, programs: ReadonlyMap<TrainingStage, Program>, weights: Weights) {
     this.state = state;
@@ -43,8 +45,26 @@ export class Replica {
     return new Replica(state, programs, weights);
   }
 
-  program(stage: TrainingStage): Program {
-    return this.#programs.get(stage) as Program;
+  /**
+   * Runs a plan, after all that were started before. Behind one that fails none runs until `renew`.
+   *
+   * @param inputs - those of the plan, and maybe others
+   */
+  run(
+    stage: TrainingStage,
+    inputs: Readonly<Record<string, TensorData>>,
+    signal: AbortSignal,
+  ): Promise<RunResult> {
+    return (this.#programs.get(stage) as Program).run(inputs, { signal, chain: this.#chain });
+  }
+
+  /** Whether a run has failed since the beginning or `renew`. */
+  get failed(): boolean {
+    return this.#chain.broken;
+  }
+
+  renew(): void {
+    this.#chain = new RunChain();
   }
 
   /** Of a step, beside the state. */

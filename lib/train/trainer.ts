@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkSplit } from '../data/check-split.js';
 import type { Dataset, Split } from '../data/dataset.js';
+import { inLists, mapInOrder } from '../data/in-order.js';
 import type { Batch, Loader } from '../data/loader.js';
 import { OcrnetError } from '../errors.js';
 import type { Evaluation } from '../evaluate/evaluate.js';
@@ -36,7 +37,7 @@ export interface TrainerOptions extends DeviceSettings {
   readonly resume?: boolean;
   /** An open device, which stays open, or the name of one. Several replicas get devices of their own. */
   readonly device?: Device | DeviceName;
-  /** Ends the training after the step that is running, with a checkpoint. */
+  /** Ends the training after what runs, a step or on GPUs two, with a checkpoint. */
   readonly signal?: AbortSignal;
   /** Called at once with everything that happens, beside the iteration: a hook for who does not iterate. */
   readonly onEvent?: (event: TrainingEvent) => void;
@@ -46,6 +47,9 @@ export interface TrainerOptions extends DeviceSettings {
  * Trains a network as a recipe says. Iterating over it trains: each event is a step that was done, an evaluation or a
  * checkpoint, and the iteration ends with the last step. Leaving the loop, or the signal, ends the training after the running
  * step; what was reached is in a checkpoint.
+ *
+ * On devices whose runs overlap the next step is started before the result of this one has come, unless the network is evaluated
+ * or saved between them: the device need not wait for its pictures. All that reads the network waits for the steps that run.
  *
  * @example
  * await using trainer = await Trainer.open({ recipe: await loadRecipe('camvid'), dataset, folder: 'out' });
@@ -62,6 +66,12 @@ export class Trainer implements AsyncDisposable {
   readonly #parts: Parts;
   readonly #schedule: Schedule;
   #step: number;
+  /** Ends with all steps that were started. */
+  #running: Promise<unknown> = Promise.resolve();
+  /** What a step failed with: those behind it are not counted, and the state is that of no step. */
+  #failure: unknown;
+  /** When the result of the last step came. */
+  #lastMs = 0;
   #savedStep = -1;
   #lastEvaluation: { readonly step: number; readonly evaluation: Evaluation } | undefined;
   #disposed = false;
@@ -125,14 +135,13 @@ export class Trainer implements AsyncDisposable {
     }
   }
 
-  /** Steps that are done. */
+  /** Steps whose results have come. */
   get step(): number {
     return this.#step;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainingEvent> {
-    const { recipe, loader, signal } = this.#parts;
-    const { every } = recipe.evaluation;
+    const { recipe, loader, device, signal } = this.#parts;
     yield this.#log({
       type: 'start',
       ...this.#now(),
@@ -145,13 +154,12 @@ export class Trainer implements AsyncDisposable {
     });
     // A consumer that leaves the loop ends it at a yield; an error does not come from one.
     let reason: 'finished' | 'stopped' | 'failed' = 'stopped';
-    const batches = loader[Symbol.asyncIterator]();
+    const batches = inLists(loader, recipe.accumulate);
     try {
       while (this.#step < this.totalSteps && !signal?.aborted) {
-        yield await this.#train(batches);
-        const last = this.#step === this.totalSteps;
-        if (last || this.#step % every === 0) yield await this.evaluate();
-        if (last || this.#step % recipe.checkpoints.every === 0) {
+        yield* mapInOrder(this.#untilDue(), device.runsInFlight, (step) => this.#train(step, batches));
+        if (this.#isDue(recipe.evaluation)) yield await this.evaluate();
+        if (this.#isDue(recipe.checkpoints)) {
           const saved = await this.save();
           if (saved) yield saved;
         }
@@ -165,9 +173,7 @@ export class Trainer implements AsyncDisposable {
       }
     } finally {
       await batches.return();
-      // Whoever left the loop loses nothing.
-      if (reason === 'stopped') await this.save();
-      this.#log({ type: 'end', ...this.#now(), reason });
+      await this.#end(reason);
     }
     if (reason === 'finished') await this.finish();
   }
@@ -193,10 +199,12 @@ export class Trainer implements AsyncDisposable {
   /**
    * Writes a checkpoint of the last step, unless there is one or nothing is written.
    *
-   * @throws OcrnetError FILE_NOT_WRITTEN; older checkpoints are then still there
+   * @throws OcrnetError FILE_NOT_WRITTEN; older checkpoints are then still there; what a step failed with, for then there is no
+   * state to keep
    */
   async save(): Promise<Extract<TrainingEvent, { type: 'checkpoint' }> | undefined> {
     const { store, program, recipe } = this.#parts;
+    await this.#settle();
     if (!store || this.#savedStep === this.#step) return undefined;
     const miou = this.#lastEvaluation?.step === this.#step ? this.#lastEvaluation.evaluation.miou : null;
     const before = (await store.list()).map((one) => one.miou ?? 0);
@@ -210,6 +218,7 @@ export class Trainer implements AsyncDisposable {
   /** The network as it is now, on the training's device; `kind` by default as the recipe evaluates. The caller disposes it. */
   async model(kind = this.recipe.evaluation.weights): Promise<Model> {
     const { program, dataset, device } = this.#parts;
+    await this.#settle();
     const read = await program.readWeights(
       kind === 'average' && program.keepsAverage ? 'average' : 'trained',
     );
@@ -245,27 +254,88 @@ export class Trainer implements AsyncDisposable {
     await this.dispose();
   }
 
-  async #train(batches: AsyncIterator<Batch, void, void>): Promise<TrainingEvent> {
-    const { recipe, program, loader } = this.#parts;
-    const start = performance.now();
-    const waitBefore = loader.waitMs;
-    const list: Batch[] = [];
-    while (list.length < recipe.accumulate) list.push((await batches.next()).value as Batch);
-    const learningRate = this.#schedule(this.#step);
-    const result = await program.step(list, { learningRate, step: this.#step });
-    requireFinite(result, this.#step + 1, list);
-    this.#step++;
-    return this.#log({
-      type: 'step',
-      ...this.#now(),
-      loss: result.loss,
-      losses: lossesOf(result),
-      learningRate,
-      ...scalingOf(result),
-      pictures: recipe.batch * recipe.accumulate,
-      elapsedMs: performance.now() - start,
-      dataWaitMs: loader.waitMs - waitBefore,
-    });
+  /** Whether something reads the state after so many steps. */
+  #isDue({ every }: { readonly every: number }, step = this.#step): boolean {
+    return step === this.totalSteps || step % every === 0;
+  }
+
+  /** The steps up to the next one after which something reads the state, unless the signal ends them before. */
+  *#untilDue(): Generator<number, void, void> {
+    const { recipe, signal } = this.#parts;
+    let step = this.#step;
+    do yield step++;
+    while (
+      !(this.#isDue(recipe.evaluation, step) || this.#isDue(recipe.checkpoints, step) || signal?.aborted)
+    );
+  }
+
+  /** Starts a step once its pictures are there. The event comes when it is done, behind those of the steps before. */
+  #train(step: number, batches: AsyncIterator<Batch[], void, void>): Promise<TrainingEvent> {
+    const before = this.#running;
+    const event = this.#trainBehind(before, step, batches);
+    this.#running = event.catch(() => {}).then(() => before);
+    return event;
+  }
+
+  async #trainBehind(
+    before: Promise<unknown>,
+    step: number,
+    batches: AsyncIterator<Batch[], void, void>,
+  ): Promise<TrainingEvent> {
+    const { recipe, program } = this.#parts;
+    const askedMs = performance.now();
+    const { value: list } = await batches.next();
+    if (!list) throw new OcrnetError('ABORTED', 'There are no pictures, for those of the step before failed');
+    const readyMs = performance.now();
+    try {
+      const learningRate = this.#schedule(step);
+      const result = await program.step(list, { learningRate, step });
+      const doneMs = performance.now();
+      await before;
+      if (this.#failure !== undefined) throw this.#failure;
+      requireFinite(result, step + 1, list);
+      this.#step++;
+      // Until the step before was done nobody waited for this one.
+      const fromMs = Math.max(askedMs, this.#lastMs);
+      this.#lastMs = doneMs;
+      return this.#log({
+        type: 'step',
+        ...this.#now(),
+        loss: result.loss,
+        losses: lossesOf(result),
+        learningRate,
+        ...scalingOf(result),
+        pictures: recipe.batch * recipe.accumulate,
+        elapsedMs: doneMs - fromMs,
+        dataWaitMs: Math.max(0, readyMs - fromMs),
+      });
+    } catch (error) {
+      this.#failure ??= error;
+      throw error;
+    }
+  }
+
+  /**
+   * Waits for the steps that were started.
+   *
+   * @throws what one failed with
+   */
+  async #settle(): Promise<void> {
+    await this.#running;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Whoever stopped the training loses nothing. */
+  async #end(reason: 'finished' | 'stopped' | 'failed'): Promise<void> {
+    let last = reason;
+    try {
+      if (reason === 'stopped') await this.save();
+    } catch (error) {
+      last = 'failed';
+      throw error;
+    } finally {
+      this.#log({ type: 'end', ...this.#now(), reason: last });
+    }
   }
 
   /** As `model`, for a scope. */

@@ -7,7 +7,6 @@ import { hasAuxiliary } from '../models/contexts/index.js';
 import { buildSegmenter, type SegmenterConfig, trainingLabelType } from '../models/segmenter.js';
 import { Device } from '../runtime/device.js';
 import { DeviceGroup } from '../runtime/group.js';
-import type { Program } from '../runtime/program.js';
 import type { DeviceState } from '../runtime/state.js';
 import type { Weights } from '../runtime/weights.js';
 import type { ParameterArena } from './parameter-arena.js';
@@ -77,8 +76,9 @@ export class TrainingProgram {
   readonly #batch: number;
   readonly #accumulate: number;
   readonly #seed: number;
-  /** A step has failed: some replicas may have come farther than others. */
-  #interrupted = false;
+  /** Ends with all steps that were started. */
+  #running: Promise<unknown> = Promise.resolve();
+  #recovery: Promise<void> | undefined;
 
   private constructor(parts: {
     config: SegmenterConfig;
@@ -169,8 +169,9 @@ export class TrainingProgram {
   }
 
   /**
-   * Trains one step. After one that failed the state is where it came to, and the next step goes on from there; of several
-   * replicas from that of the first.
+   * Trains one step. Where runs overlap (`Device.runsInFlight`) the next is best started before the result has come: its pictures
+   * are copied to the device meanwhile. After a step that failed the state is where it came to, steps that were started behind
+   * it reject with ABORTED, and the next one goes on from there; of several replicas from the state of the first.
    *
    * @param batches - as many as gradients are accumulated over
    * @param step - number of the step from 0
@@ -184,17 +185,18 @@ export class TrainingProgram {
         expected: `${this.#accumulate}, as many as gradients are accumulated over`,
         received: `${batches.length}`,
       });
-    await this.#recover();
-    const results: TrainingResult[] = [];
-    for (const [i, batch] of batches.entries()) {
+    if (this.#replicas.some(({ failed }) => failed)) await this.#recover();
+    // Started at once, in their order: the runs need not wait for this thread between them.
+    const runs = batches.map((batch, i) => (stop: AbortSignal) => {
       const numbers = {
         schedule: Float32Array.of(learningRate, step + 1),
         accumulation: Float32Array.of(i === 0 ? 0 : 1, 1 / this.#accumulate),
       };
-      const run = step * this.#accumulate + i;
-      results.push(await this.#run(this.#stageOf(i), batch, run, numbers, signal));
-    }
-    return average(results);
+      return this.#run(this.#stageOf(i), batch, step * this.#accumulate + i, numbers, stop);
+    });
+    const [before, running] = [this.#running, together(runs, signal)];
+    this.#running = running.catch(() => {}).then(() => before);
+    return average(await running);
   }
 
   /** Reads the parameters and running statistics, in the graph's layout. */
@@ -241,33 +243,33 @@ export class TrainingProgram {
     { image, label }: TrainingBatch,
     run: number,
     numbers: Readonly<Record<string, Float32Array>>,
-    signal: AbortSignal | undefined,
+    signal: AbortSignal,
   ): Promise<TrainingResult> {
     const count = this.#replicas.length;
     const tasks = this.#replicas.map((replica, i) => async (stop: AbortSignal) => {
-      const program = replica.program(stage);
       const part = <T extends TrainingBatch['image' | 'label']>(all: T) =>
         all.subarray((i * all.length) / count, ((i + 1) * all.length) / count);
       const own = { image: part(image), labels: part(label) };
       const noise = noiseOf(this.#seed, run, (i * this.#batch) / count);
-      const inputs = inputsOf(program, { ...own, noise, ...numbers });
-      const { outputs, elapsedMs } = await program.run(inputs, { signal: stop });
+      const { outputs, elapsedMs } = await replica.run(stage, { ...own, noise, ...numbers }, stop);
       return resultOf(outputs as Record<string, Float32Array>, elapsedMs);
     });
-    try {
-      const results = await together(tasks, signal);
-      return { ...average(results), elapsedMs: Math.max(...results.map(({ elapsedMs }) => elapsedMs)) };
-    } catch (error) {
-      this.#interrupted = true;
-      throw error;
-    }
+    const results = await together(tasks, signal);
+    return { ...average(results), elapsedMs: Math.max(...results.map(({ elapsedMs }) => elapsedMs)) };
   }
 
+  /** After a step that failed: some replicas may have come farther than others. Once for all steps that wait for it. */
   async #recover(): Promise<void> {
-    if (!this.#interrupted) return;
-    this.#group?.renew();
-    await this.shareState();
-    this.#interrupted = false;
+    const recover = async () => {
+      await this.#running;
+      this.#group?.renew();
+      await this.shareState();
+      for (const replica of this.#replicas) replica.renew();
+    };
+    this.#recovery ??= recover().finally(() => {
+      this.#recovery = undefined;
+    });
+    await this.#recovery;
   }
 
   async #start(
@@ -335,10 +337,6 @@ export function trainingGraphOf(config: SegmenterConfig, stage: TrainingStage, o
 /** What dropout draws in a run on the pictures from the `first` of the batch on: see lib/ops/dropout.ts. */
 const noiseOf = (seed: number, run: number, first: number): Int32Array =>
   Int32Array.of(seed, Math.floor(seed / 2 ** 32), run, first);
-
-function inputsOf<T>(program: Program, all: Readonly<Record<string, T>>): Record<string, T> {
-  return Object.fromEntries(program.compiled.graph.inputs.map(({ name }) => [name, all[name] as T]));
-}
 
 function resultOf(outputs: Readonly<Record<string, Float32Array>>, elapsedMs: number): TrainingResult {
   const scalar = (name: string) => outputs[name]?.[0];

@@ -49,6 +49,11 @@ Napi::Value resultOf(Napi::Env env, const RunState& state) {
   return result;
 }
 
+/// Null for undefined.
+StopFlag flagArgument(const Napi::Value& token) {
+  return token.IsUndefined() ? nullptr : NativeAbortToken::unwrap(token).flag();
+}
+
 std::size_t repeatsArgument(const Napi::Value& value) {
   constexpr std::uint64_t kMost = 1'000'000;
   const std::uint64_t count = countArgument(value, "repeats");
@@ -89,29 +94,34 @@ Napi::Value NativeProgram::run(const Napi::CallbackInfo& info) {
   if (disposed_) throw Error("DISPOSED", "The program was disposed");
   const Napi::Object options =
       info[2].IsObject() ? info[2].As<Napi::Object>() : Napi::Object::New(info.Env());
-  const Napi::Value token = options.Get("token"), repeats = options.Get("repeats");
-  StopFlag stop;
-  if (!token.IsUndefined()) stop = NativeAbortToken::unwrap(token).flag();
-  const auto state = std::make_shared<RunState>(program_.device->cancellation(std::move(stop)));
+  const Napi::Value repeats = options.Get("repeats");
+  const StopFlag chain = flagArgument(options.Get("chain"));
+  const auto state =
+      std::make_shared<RunState>(program_.device->cancellation(flagArgument(options.Get("token"))));
   std::vector<Napi::ObjectReference> kept;
   state->inputs = collectArrays(info[0], program_.signature.inputs, "input", kept);
   state->outputs = collectArrays(info[1], program_.signature.outputs, "output", kept);
   if (options.Get("profile").ToBoolean()) state->stepMs.resize(program_.signature.steps);
   if (!repeats.IsUndefined()) state->repeatMs.resize(repeatsArgument(repeats));
 
-  // A run that fails breaks the group: the others need not wait for this one.
-  const auto inGroup = [group = program_.group](const auto& act) {
+  // A run that fails breaks the chain, before the next one begins, and the group: the others need not wait
+  // for this one.
+  const auto breaking = [chain, group = program_.group](const auto& act) {
     try {
       return act();
     } catch (...) {
+      if (chain) chain->store(true, std::memory_order_relaxed);
       if (group) group->breakUp();
       throw;
     }
   };
-  const auto run = [state, inGroup, device = program_.device.get(),
+  const auto run = [state, chain, breaking, device = program_.device.get(),
                     executable = program_.executable]() -> DeviceThread::Work {
-    return inGroup([&]() -> DeviceThread::Work {
+    return breaking([&]() -> DeviceThread::Work {
       state->cancellation.check();
+      if (chain && chain->load(std::memory_order_relaxed)) {
+        throw Error("ABORTED", "A run before this one failed");
+      }
       const auto loaded = executable.lock();
       if (!loaded) throw Error("DISPOSED", "The program was disposed");
       const auto start = std::chrono::steady_clock::now();
@@ -122,8 +132,8 @@ Napi::Value NativeProgram::run(const Napi::CallbackInfo& info) {
         end();
         return nullptr;
       }
-      return [inGroup, started, end] {
-        inGroup([&] { started->finish(); });
+      return [breaking, started, end] {
+        breaking([&] { started->finish(); });
         end();
       };
     });

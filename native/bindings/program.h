@@ -40,9 +40,10 @@ class NativeProgram : public NativeObject<NativeProgram> {
   ~NativeProgram() override;
 
  private:
-  /// run(inputs: TypedArray[], outputs: TypedArray[], {token?, profile?, repeats?}): Promise<{elapsedMs,
-  /// steps?, repeats?}>. The arrays must neither change nor be transferred until the promise settles. A run
-  /// that fails breaks the group.
+  /// run(inputs: TypedArray[], outputs: TypedArray[], {token?, chain?, profile?, repeats?}):
+  /// Promise<{elapsedMs, steps?, repeats?}>. The arrays must neither change nor be transferred until the
+  /// promise settles. A run that fails breaks the group and sets `chain`, a token; one whose chain is set
+  /// does not begin.
   Napi::Value run(const Napi::CallbackInfo& info);
   /// arenaBytes(): number, of this plan alone
   Napi::Value arenaBytes(const Napi::CallbackInfo& info);

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { modelConfig } from '../../lib/models/registry.js';
 import { buildSegmenter } from '../../lib/models/segmenter.js';
 import { openDevice } from '../../lib/runtime/device.js';
+import { RunChain } from '../../lib/runtime/run-chain.js';
 import { loadModel } from '../../lib/serve/load-model.js';
 import { expectOcrnetError } from '../support/expect-error.js';
 import { compileRunningSum } from '../support/graphs.js';
@@ -60,6 +61,27 @@ describe('devices', () => {
     await program.run({ part: Float32Array.of(1, 1, 1), weights: Float32Array.of(1, 10) });
     expect([...(await state.read('total'))]).to.deep.equal([10, 11, 12]);
     await expectOcrnetError(() => state.write('total', Float32Array.of(1), 3), 'INVALID_ARGUMENT', '3 + 1');
+    state.dispose();
+  });
+
+  it('run a chain up to the run that fails', async () => {
+    await using device = await openDevice();
+    const compiled = compileRunningSum(device);
+    const state = device.createState(compiled.layout.states);
+    const program = await device.load(compiled, device.createWeights(), state);
+    const chain = new RunChain();
+    const run = (part: Float32Array) => program.run({ part, weights: Float32Array.of(10, 1) }, { chain });
+    const [first, wrong, behind] = [
+      run(Float32Array.of(1, 2, 3)),
+      run(Float32Array.of(4)),
+      run(Float32Array.of(5, 5, 5)),
+    ];
+    behind.catch(() => {});
+    await expectOcrnetError(() => wrong, 'INVALID_ARGUMENT', 'Invalid input "part"');
+    await expectOcrnetError(() => behind, 'ABORTED', 'A run before this one failed');
+    await first;
+    expect(chain.broken).to.equal(true);
+    expect([...(await state.read('total'))]).to.deep.equal([1, 2, 3]);
     state.dispose();
   });
 
