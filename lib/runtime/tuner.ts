@@ -2,6 +2,7 @@ import { type Compiled, compilePrepared } from '../compile/compile.js';
 import { encodePlan, type PlanLayout } from '../compile/encode.js';
 import { plan } from '../compile/plan.js';
 import type { Inspection, Target } from '../compile/target.js';
+import { OcrnetError } from '../errors.js';
 import { narrow, widen } from '../ir/float16.js';
 import type { Graph, Node, Parameter, Value } from '../ir/graph.js';
 import { elementCount, type FloatType, type TensorType } from '../ir/tensor-type.js';
@@ -53,6 +54,8 @@ export class Tuner {
    * table's fastest cannot be had here.
    *
    * @returns the plan with the fastest algorithms
+   * @throws OcrnetError EXECUTION_FAILED where an algorithm leaves the device unusable: the table then says that it is wrong,
+   *   so that the next device that is opened does without it
    */
   async tune(compiled: Compiled, target: Target): Promise<Compiled> {
     const candidates = this.#candidates(compiled.layout);
@@ -91,7 +94,7 @@ export class Tuner {
     );
     const weights = new Weights(this.#native.createWeights());
     const loaded: Candidate[] = [];
-    const wrong: string[] = [];
+    const wrong = [...(this.#table.get(problem)?.wrong ?? [])];
     try {
       for (const [i, { name, value }] of graph.parameters.entries())
         weights.set(name, value.type.shape, randomFloats(elementCount(value.type.shape), 100 + i));
@@ -102,11 +105,13 @@ export class Tuner {
           code: 'OCRNET_WRONG_ALGORITHM',
         });
       };
-      for (const name of names) {
+      for (const name of names.filter((one) => !wrong.includes(one))) {
         const ran = await this.#runOnce(graph, name, weights, target, inputs).catch(async (error: Error) => {
           if (loaded[0] === undefined) throw error;
-          await loaded[0].program.run(inputs); // fails too where it is the device that fails
           leaveOut(name, `fails on this device (${error.message})`);
+          await loaded[0].program
+            .run(inputs)
+            .catch((cause: Error) => this.#giveUp(problem, name, wrong, cause));
         });
         if (!ran) continue;
         loaded.push(ran.candidate);
@@ -120,6 +125,16 @@ export class Tuner {
       for (const { program } of loaded) program.dispose();
       weights.dispose();
     }
+  }
+
+  async #giveUp(problem: string, name: string, wrong: string[], cause: Error): Promise<never> {
+    this.#table.set(problem, { milliseconds: {}, wrong });
+    await this.#table.save();
+    throw new OcrnetError('EXECUTION_FAILED', `"${name}" has left the device unusable`, {
+      expected: `a device that is opened anew: ${this.#table.path} leaves the algorithm out from now on`,
+      received: cause.message,
+      cause,
+    });
   }
 
   async #runOnce(

@@ -112,17 +112,27 @@ describe('tuning', () => {
     expect(Object.keys(readTable().devices)).to.have.length(2).and.include('another device');
   });
 
-  it('leaves out an algorithm whose results differ, and warns', async () => {
+  /** A device, and what its second algorithm for a problem is called. */
+  interface Erring {
+    readonly device: NativeDevice;
+    readonly wrongName: string;
+  }
+
+  /**
+   * A device whose second algorithm errs, for the first problem that is measured.
+   *
+   * @param err - after each run: of the algorithm that was loaded as number `place`
+   */
+  function erring(err: (place: number, output: Float32Array) => void): Erring {
     const real = native().openCpu({ threads: 1 });
-    let wrongName: string | undefined;
+    let wrongName = '';
     let loads = 0;
-    // A device whose second algorithm is wrong in one element, for the first problem that is measured.
     const device: NativeDevice = {
       info: real.info,
       inspect: (plan) => real.inspect(plan),
       candidates: (plan) => {
         const candidates = real.candidates(plan);
-        wrongName ??= candidates[0]?.[1]?.name;
+        wrongName ||= candidates[0]?.[1]?.name ?? '';
         return candidates;
       },
       createWeights: () => real.createWeights(),
@@ -134,7 +144,7 @@ describe('tuning', () => {
         return {
           run: async (inputs, outputs, options) => {
             const result = await program.run(inputs, outputs, options);
-            if (place === 1) (outputs[0] as Float32Array)[5] = 3;
+            err(place, outputs[0] as Float32Array);
             return result;
           },
           arenaBytes: () => program.arenaBytes(),
@@ -144,8 +154,17 @@ describe('tuning', () => {
       arenaBytes: () => real.arenaBytes(),
       dispose: () => real.dispose(),
     };
-    const table = TuningTable.open(path(), 'a device that errs');
-    const tuner = new Tuner(device, table);
+    return {
+      device,
+      get wrongName() {
+        return wrongName;
+      },
+    };
+  }
+
+  /** What comes of tuning on the device, and which warnings. */
+  async function tuneOn(device: NativeDevice) {
+    const tuner = new Tuner(device, TuningTable.open(path(), 'a device that errs'));
     const warnings: string[] = [];
     const hear = (warning: Error) => warnings.push(warning.message);
     process.on('warning', hear);
@@ -155,15 +174,44 @@ describe('tuning', () => {
       const target = { ...plainDevice.target, inspect: tuner.inspect.bind(tuner) };
       const tuned = await tuner.tune(compiled, target);
       await new Promise(setImmediate);
-      expect(encodePlan(tuned.layout)).to.deep.equal(tuned.bytes);
-      const [first] = Object.values(Object.values(readTable().devices)[0] ?? {});
-      expect(first?.wrong).to.deep.equal([wrongName]);
-      expect(tuned.steps.slice(0, 2).some(({ algorithm }) => algorithm === wrongName)).to.equal(false);
-      expect(warnings.join('\n')).to.match(/gives other results than .* and is left out: conv2d/);
+      return { tuned, warnings };
     } finally {
       process.off('warning', hear);
-      await real.dispose();
+      await device.dispose();
     }
+  }
+
+  const firstWrong = () => Object.values(Object.values(readTable().devices)[0] ?? {})[0]?.wrong;
+
+  it('leaves out an algorithm whose results differ, and warns', async () => {
+    const one = erring((place, output) => {
+      if (place === 1) output[5] = 3;
+    });
+    const { tuned, warnings } = await tuneOn(one.device);
+    expect(encodePlan(tuned.layout)).to.deep.equal(tuned.bytes);
+    expect(firstWrong()).to.deep.equal([one.wrongName]);
+    expect(tuned.steps.slice(0, 2).some(({ algorithm }) => algorithm === one.wrongName)).to.equal(false);
+    expect(warnings.join('\n')).to.match(/gives other results than .* and is left out: conv2d/);
+  });
+
+  it('does without an algorithm that has broken the device, once that is opened anew', async () => {
+    let broken = false;
+    const one = erring((place) => {
+      if (place === 1) broken = true;
+      if (broken) throw new Error('the kernel was stopped');
+    });
+    await expectOcrnetError(
+      () => tuneOn(one.device),
+      'EXECUTION_FAILED',
+      new RegExp(
+        `^"${one.wrongName || '.*'}" has left the device unusable: expected a device that is opened anew`,
+      ),
+    );
+    expect(firstWrong()).to.deep.equal([one.wrongName]);
+    const { tuned, warnings } = await tuneOn(native().openCpu({ threads: 1 }));
+    expect(warnings).to.deep.equal([]);
+    expect(firstWrong()).to.deep.equal([one.wrongName]);
+    expect(tuned.steps.slice(0, 2).some(({ algorithm }) => algorithm === one.wrongName)).to.equal(false);
   });
 
   it('compares elements with their magnitude and the root of the mean square', () => {
