@@ -7,7 +7,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mustRun, root, run, SetupError } from './setup/run.mjs';
 
-const reports = join(root, 'build/native/cuda/CMakeFiles/ocrnet_cuda.dir');
+const reports = join(root, 'build/native/cuda/CMakeFiles');
 const budgetFile = join(root, 'scripts/registers.json');
 
 /** Differences that come from the compiler's version alone. */

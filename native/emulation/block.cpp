@@ -24,7 +24,9 @@ namespace ocrnet::emulation {
 
 namespace {
 
-constexpr std::size_t kStackBytes = 128 * 1024, kPageBytes = 4096, kSharedAlignment = 128;
+constexpr std::size_t kStackBytes = 128 * 1024, kPageBytes = 4096;
+// Of the blocks of eight rows in which copies and products of warpgroups see memory.
+constexpr std::size_t kSharedAlignment = 1024;
 constexpr std::size_t kSharedRegionBytes = roundUp(kMostSharedBytes, kPageBytes);
 constexpr std::size_t kSharedFrontBytes = kPageBytes, kSharedEdgeBytes = 256;  // the edge is watched
 constexpr std::size_t kGuardBytes = 1 << 20;  // behind it: a wrong index may be far off
@@ -87,9 +89,13 @@ std::string Block::run(const Launch& launch, uint3 index) {
   if (abandoned_ || warps_.size() < divideUp(count_, kWarpThreads)) {
     barrier_ = {};
     warps_.assign(kMostThreads / kWarpThreads, {});
+    warpgroupMeetings_ = {};
   }
   prepareShared();
   prepareThreads();
+  barriers_.prepare();
+  tensorCopies_.prepare();
+  warpgroups_.prepare();
   currentBlock = this;
   resume(scheduler_, *next());
   currentBlock = nullptr;
@@ -148,6 +154,11 @@ void Block::endThread() {
   Thread& thread = *running_;
   if (!thread.copies.empty()) fault("ended with asynchronous copies on their way");
   if (barrier_.arrived > 0) fault("ended while others wait in __syncthreads");
+  warpgroups_.requireNoneInFlight();
+  if (alive_ == 1) {
+    tensorCopies_.requireNoneInFlight();
+    barriers_.requireSettled();
+  }
   thread.ended = true;
   --alive_;
   if (Thread* const other = next()) resume(thread.context, *other);
@@ -173,6 +184,7 @@ void Block::faultOfWaiting(std::string rule) {
     rule += thread.ended ? " has ended" : " in ";
     if (!thread.ended) rule += thread.place;
   }
+  barriers_.describeAwaited(rule);
   fault(std::move(rule));
 }
 
@@ -189,23 +201,38 @@ void Block::synchronise(const std::source_location& place) {
   if (++barrier_.arrived == barrier_.expected) {
     complete(barrier_);
   } else {
-    await(barrier_, "__syncthreads");
+    awaitChange(barrier_.generation, "__syncthreads");
   }
 }
 
-Meeting& Block::arrive(unsigned mask, void* operand, const char* operation) {
-  const unsigned lane = this->lane();
-  if ((mask >> lane & 1) == 0) fault(std::string(operation) + ": its mask lacks the thread's own lane");
-  Meeting& meeting = warps_[running_->number / kWarpThreads][std::countr_zero(mask)];
-  const auto expected = static_cast<unsigned>(std::popcount(mask));
+void Block::join(Meeting& meeting, unsigned expected, const char* operation, const char* whose) {
   if (meeting.arrived == 0) {
     meeting.operation = operation;
     meeting.expected = expected;
   } else if (meeting.operation != operation || meeting.expected != expected) {
-    fault(std::string(operation) + " meets " + meeting.operation + ": the warp's threads diverge");
+    fault(std::string(operation) + " meets " + meeting.operation + ": the " + whose + "'s threads diverge");
   }
-  meeting.operands[lane] = operand;
   ++meeting.arrived;
+}
+
+MeetingOf<kWarpThreads>& Block::arrive(unsigned mask, void* operand, const char* operation) {
+  const unsigned lane = this->lane();
+  if ((mask >> lane & 1) == 0) fault(std::string(operation) + ": its mask lacks the thread's own lane");
+  auto& meeting = warps_[running_->number / kWarpThreads][std::countr_zero(mask)];
+  join(meeting, static_cast<unsigned>(std::popcount(mask)), operation, "warp");
+  meeting.operands[lane] = operand;
+  return meeting;
+}
+
+MeetingOf<kWarpgroupThreads>& Block::arriveInWarpgroup(void* operand, const char* operation) {
+  const unsigned group = running_->number / kWarpgroupThreads;
+  if ((group + 1) * kWarpgroupThreads > count_) {
+    fault(std::string(operation) + ": the block has only " + std::to_string(count_ % kWarpgroupThreads) +
+          " threads of the warpgroup");
+  }
+  auto& meeting = warpgroupMeetings_[group];
+  join(meeting, kWarpgroupThreads, operation, "warpgroup");
+  meeting.operands[running_->number % kWarpgroupThreads] = operand;
   return meeting;
 }
 
@@ -214,11 +241,19 @@ void Block::complete(Meeting& meeting) {
   ++meeting.generation;
 }
 
-void Block::await(Meeting& meeting, const char* place) {
-  running_->awaited = &meeting.generation;
-  running_->before = meeting.generation;
+void Block::awaitChange(const unsigned& count, const char* place) {
+  running_->awaited = &count;
+  running_->before = count;
   running_->place = place;
   yield();
+}
+
+const Thread* Block::waiting(const unsigned& count) const {
+  for (unsigned i = 0; i < count_; ++i) {
+    const Thread& thread = threads_[i];
+    if (!thread.ended && thread.awaited == &count && thread.before == count) return &thread;
+  }
+  return nullptr;
 }
 
 void Block::yield() {
@@ -231,7 +266,23 @@ void Block::yield() {
 
 Thread* Block::next() {
   if (alive_ == 0) return nullptr;
-  if (policy_.asynchrony == Asynchrony::random) landSomething();
+  if (policy_.asynchrony == Asynchrony::random) {
+    landSomething();
+    tensorCopies_.landSomething();
+    warpgroups_.computeSomething();
+  }
+  do {
+    if (Thread* const thread = firstReady()) return thread;
+  } while (tensorCopies_.landNext());
+  if (!running_ || running_->ended) {
+    // Nobody is left to say so but the thread that just ended.
+    faultOfWaiting("ended, and the others wait for each other");
+  }
+  return nullptr;
+}
+
+/// In the policy's order.
+Thread* Block::firstReady() {
   const auto ready = [](const Thread& thread) {
     return !thread.ended && (!thread.awaited || *thread.awaited != thread.before);
   };
@@ -243,10 +294,6 @@ Thread* Block::next() {
   for (unsigned i = 0; i < count_; ++i) {
     Thread& thread = threads_[(first + (descending ? count_ - i : i)) % count_];
     if (ready(thread)) return &thread;
-  }
-  if (!running_ || running_->ended) {
-    // Nobody is left to say so but the thread that just ended.
-    faultOfWaiting("ended, and the others wait for each other");
   }
   return nullptr;
 }
@@ -260,6 +307,11 @@ void Block::resume(Context& from, Thread& thread) {
 std::uint32_t Block::random() {
   randomState_ = randomState_ * 1664525u + 1013904223u;
   return randomState_ >> 8;
+}
+
+bool Block::isDoneAtOnce() {
+  return policy_.asynchrony == Asynchrony::earliest ||
+         (policy_.asynchrony == Asynchrony::random && random() % 2 == 0);
 }
 
 void Block::requireShared(const void* address, std::size_t bytes, std::size_t alignment,
@@ -280,9 +332,7 @@ void Block::copyAsynchronously(void* to, const void* from, std::size_t bytes, st
   }
   const PendingCopy copy{static_cast<std::byte*>(to), static_cast<const std::byte*>(from), bytes, given,
                          running_->group};
-  const bool now = policy_.asynchrony == Asynchrony::earliest ||
-                   (policy_.asynchrony == Asynchrony::random && random() % 2 == 0);
-  now ? land(copy) : running_->copies.push_back(copy);
+  isDoneAtOnce() ? land(copy) : running_->copies.push_back(copy);
 }
 
 void Block::land(const PendingCopy& copy) {

@@ -19,6 +19,9 @@
 
 #include "emulation/context.h"
 #include "emulation/include/cuda_language.h"
+#include "emulation/tensor-copy.h"
+#include "emulation/transaction-barrier.h"
+#include "emulation/warpgroup.h"
 
 namespace ocrnet::emulation {
 
@@ -39,14 +42,18 @@ struct Policy {
 Policy policy();
 void setPolicy(const Policy& policy);
 
-inline constexpr unsigned kWarpThreads = 32, kMostThreads = 1024;
+inline constexpr unsigned kWarpThreads = 32, kMostThreads = kWarpgroupThreads * kMostWarpgroups;
 inline constexpr std::size_t kMostSharedBytes = 227 * 1024;
 
 /// Threads that meet: the last to come acts for all.
 struct Meeting {
   unsigned arrived = 0, generation = 0, expected = 0;
   const char* operation = nullptr;
-  std::array<void*, kWarpThreads> operands;
+};
+
+template <unsigned threads>
+struct MeetingOf : Meeting {
+  std::array<void*, threads> operands;
 };
 
 /// An asynchronous copy on its way, of `given` bytes and then zeros.
@@ -62,7 +69,7 @@ struct Thread {
   uint3 index;
   unsigned number = 0;
   bool ended = true;
-  const unsigned* awaited = nullptr;  // the generation of a meeting
+  const unsigned* awaited = nullptr;  // the generation of a meeting, or another count
   unsigned before = 0;                // its value that is waited to change
   const char* place = "";             // where it waits
   std::deque<PendingCopy> copies;
@@ -92,25 +99,43 @@ class Block {
 
   std::byte* shared() const { return shared_; }
   std::size_t sharedBytes() const { return launch_->sharedBytes; }
+  unsigned threads() const { return count_; }
+  unsigned thread() const { return running_->number; }
   unsigned lane() const { return running_->number % kWarpThreads; }
+  TransactionBarriers& barriers() { return barriers_; }
+  TensorCopies& tensorCopies() { return tensorCopies_; }
+  Warpgroups& warpgroups() { return warpgroups_; }
 
   /// Ends the block.
   [[noreturn]] void fault(std::string rule);
+  /// In front of a fault that is another thread's.
+  void blame(unsigned thread) { running_ = &threads_[thread]; }
 
   /// __syncthreads: all threads of the block, at the same place of the source.
   void synchronise(const std::source_location& place);
+  /// How often all threads have met there.
+  unsigned synchronisations() const { return barrier_.generation; }
 
   /// Lanes of `mask` meet; execute(operands), by lane, runs once.
   template <class Execute>
   void warp(unsigned mask, void* operand, const char* operation, const Execute& execute) {
-    Meeting& meeting = arrive(mask, operand, operation);
-    if (meeting.arrived == meeting.expected) {
-      execute(meeting.operands.data());
-      complete(meeting);
-    } else {
-      await(meeting, operation);
-    }
+    meet(arrive(mask, operand, operation), operation, execute);
   }
+  /// The threads of a warpgroup meet; execute(operands), by their place in it, runs once.
+  template <class Execute>
+  void warpgroup(void* operand, const char* operation, const Execute& execute) {
+    meet(arriveInWarpgroup(operand, operation), operation, execute);
+  }
+
+  /// Until the count is another.
+  void awaitChange(const unsigned& count, const char* place);
+  /// A thread that waits for that, or null.
+  const Thread* waiting(const unsigned& count) const;
+
+  Asynchrony asynchrony() const { return policy_.asynchrony; }
+  /// Whether what is asynchronous is done when it is started.
+  bool isDoneAtOnce();
+  std::uint32_t random();
 
   /// `given` bytes, and zeros up to `bytes`.
   void copyAsynchronously(void* to, const void* from, std::size_t bytes, std::size_t given);
@@ -123,12 +148,23 @@ class Block {
 
  private:
   static void enter();
-  Meeting& arrive(unsigned mask, void* operand, const char* operation);
+  MeetingOf<kWarpThreads>& arrive(unsigned mask, void* operand, const char* operation);
+  MeetingOf<kWarpgroupThreads>& arriveInWarpgroup(void* operand, const char* operation);
+  void join(Meeting& meeting, unsigned expected, const char* operation, const char* whose);
+  template <class Meeting, class Execute>
+  void meet(Meeting& meeting, const char* operation, const Execute& execute) {
+    if (meeting.arrived == meeting.expected) {
+      execute(meeting.operands.data());
+      complete(meeting);
+    } else {
+      awaitChange(meeting.generation, operation);
+    }
+  }
   void complete(Meeting& meeting);
-  void await(Meeting& meeting, const char* place);
   /// Lets another thread run until this one need not wait any more.
   void yield();
   Thread* next();
+  Thread* firstReady();
   void resume(Context& from, Thread& thread);
   void prepareThreads();
   void prepareShared();
@@ -136,7 +172,6 @@ class Block {
   void requireSharedEdgesIntact();
   void endThread();
   [[noreturn]] void faultOfWaiting(std::string rule);
-  std::uint32_t random();
   static void land(const PendingCopy& copy);
   void landSomething();
 
@@ -150,7 +185,11 @@ class Block {
   Context scheduler_;
   Meeting barrier_;
   std::source_location barrierPlace_;
-  std::vector<std::array<Meeting, kWarpThreads>> warps_;
+  std::vector<std::array<MeetingOf<kWarpThreads>, kWarpThreads>> warps_;
+  std::array<MeetingOf<kWarpgroupThreads>, kMostWarpgroups> warpgroupMeetings_;
+  TransactionBarriers barriers_{*this};
+  TensorCopies tensorCopies_{*this};
+  Warpgroups warpgroups_{*this};
   std::byte *stacks_ = nullptr, *sharedRegion_ = nullptr, *shared_ = nullptr;
   std::string fault_;
   bool abandoned_ = false;  // by the threads of the last run, which a fault ended

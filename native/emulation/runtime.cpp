@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -45,7 +46,7 @@ struct Abilities {
 Abilities abilitiesOf(int device) {
   const char* const turing = std::getenv("OCRNET_EMULATED_TURING");
   if (turing && std::atoi(turing) == device) return {"emulated Turing GPU", 7, 5, std::size_t{64} << 10};
-  return {"emulated GPU", 8, 0, kMostSharedBytes};
+  return {"emulated GPU", 9, 0, kMostSharedBytes};
 }
 
 uint3 indexOf(std::uint64_t i, dim3 grid) {
@@ -59,10 +60,11 @@ void runGrid(const Launch& launch) {
   const int device = current;  // of this thread, not of those that help
 #pragma omp parallel for schedule(dynamic)
   for (std::int64_t i = 0; i < blocks; ++i) {
-    thread_local Block block;
+    // There is little room for thread-local objects themselves.
+    thread_local const auto block = std::make_unique<Block>();
     const OnDevice onDevice(device);
     if (status() != cudaSuccess) continue;
-    const std::string fault = block.run(launch, indexOf(descending ? blocks - 1 - i : i, launch.grid));
+    const std::string fault = block->run(launch, indexOf(descending ? blocks - 1 - i : i, launch.grid));
     if (!fault.empty()) reportFault(fault);
   }
   threads += static_cast<std::uint64_t>(blocks) * launch.block.x * launch.block.y * launch.block.z;

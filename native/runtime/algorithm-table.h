@@ -1,7 +1,7 @@
 #pragma once
 
 // How a device chooses among several ways to compute a step. An Algorithm of its own making has
-//   supports(problem), estimate(problem, device) → AlgorithmEstimate, only for problems that it supports.
+//   supports(problem, device), estimate(problem, device) → AlgorithmEstimate, only for problems that it supports.
 
 #include <span>
 #include <string>
@@ -33,7 +33,7 @@ Choice chooseAlgorithm(AlgorithmTable<Algorithm> table, const Problem& problem, 
   std::uint32_t best = kUnchosen;
   AlgorithmEstimate bestEstimate{};
   for (std::uint32_t i = 0; i < table.size(); ++i) {
-    if (!table[i]->supports(problem)) continue;
+    if (!table[i]->supports(problem, device)) continue;
     AlgorithmEstimate estimate = table[i]->estimate(problem, device);
     if (best != kUnchosen && estimate.cost >= bestEstimate.cost) continue;
     best = i;
@@ -48,7 +48,7 @@ std::vector<Choice> candidateAlgorithms(AlgorithmTable<Algorithm> table, const P
                                         const Device& device) {
   std::vector<Choice> candidates;
   for (std::uint32_t i = 0; i < table.size(); ++i) {
-    if (table[i]->supports(problem)) candidates.push_back(choiceOf(i, table[i]->estimate(problem, device)));
+    if (table[i]->supports(problem, device)) candidates.push_back(choiceOf(i, table[i]->estimate(problem, device)));
   }
   return candidates;
 }
@@ -59,7 +59,7 @@ template <class Algorithm, class Problem, class Device>
 const Algorithm& requireAlgorithm(AlgorithmTable<Algorithm> table, const Problem& problem,
                                   const StepDescription& step, const Device& device) {
   const std::uint32_t number = step.step().algorithm;
-  if (number >= table.size() || !table[number]->supports(problem)) refuseAlgorithm(step.step());
+  if (number >= table.size() || !table[number]->supports(problem, device)) refuseAlgorithm(step.step());
   const Algorithm& algorithm = *table[number];
   requireChoice(step, {number, "", algorithm.estimate(problem, device).scratchBytes});
   return algorithm;

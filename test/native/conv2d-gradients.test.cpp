@@ -44,7 +44,7 @@ struct Unsupported {};
 
 Choice force(const Algorithm& algorithm, const cpu::conv::Problem& problem, const cpu::Device& device) {
   forcedName.clear();
-  if (!algorithm.supports(problem)) throw Unsupported();
+  if (!algorithm.supports(problem, device)) throw Unsupported();
   const cpu::conv::Estimate estimate = algorithm.estimate(problem, device);
   forcedName = estimate.name;
   return {forced, "forced", estimate.scratchBytes};

@@ -11,6 +11,8 @@ int main() { std::printf("mistakes are planted in the emulation alone\n"); }
 #include "cuda-convolution.h"
 #include "cuda/conv/filter-gradient-gemm-launch.h"
 #include "cuda/conv/implicit-gemm-launch.h"
+#include "cuda/conv/warpgroup-filter-gradient-launch.h"
+#include "cuda/conv/warpgroup-gemm-launch.h"
 
 namespace {
 
@@ -19,8 +21,8 @@ using namespace ocrnet::test;
 using cuda::conv::BFloat16Products, cuda::conv::Float32Products, cuda::conv::SmallTile;
 using cuda::conv::Mistake;
 
-/// Some steps of depth, and tiles with room for a row and a column too many.
-const ConvolutionCase kCase{1, 9, 11, 40, 24, 3, 1, 1, 1, 1};
+/// Some steps of depth, rows for both warpgroups, and tiles with room for a row and a column too many.
+const ConvolutionCase kCase{1, 9, 11, 40, 72, 3, 1, 1, 1, 1};
 
 template <Mistake mistake>
 const cuda::Op kConvolution{
@@ -43,6 +45,22 @@ const cuda::Op kConvolution{
         }};
 
 template <Mistake mistake>
+const cuda::Op kWarpgroups{
+    .choose = [](const StepDescription&, const cuda::Device&) -> Choice {
+      return {0, "mistaken", 0};  // the filter is a parameter
+    },
+    .prepare =
+        [](const StepDescription& step, const cuda::Device& device, cuda::Parameters& parameters) {
+          const auto launch = [](const cuda::conv::WarpgroupGemm& gemm, int, int blocks,
+                                 cudaStream_t stream) {
+            cuda::conv::launchWarpgroupTiles<BFloat16, cuda::conv::WarpgroupTile<1, 64>, mistake>(
+                gemm, blocks, stream);
+          };
+          return cuda::conv::prepareWarpgroupGemm(cuda::conv::describeConvolution(step), step, device,
+                                                  parameters, 64, launch);
+        }};
+
+template <Mistake mistake>
 const cuda::Op kFilterGradient{
     .choose = [](const StepDescription& step, const cuda::Device& device) -> Choice {
       const cuda::conv::Problem problem = cuda::conv::describeFilterGradient(step);
@@ -62,6 +80,23 @@ const cuda::Op kFilterGradient{
                                                        launches[problem.sourceType == DataType::bfloat16]);
         }};
 
+template <Mistake mistake>
+const cuda::Op kWarpgroupsGradient{
+    .choose = [](const StepDescription& step, const cuda::Device& device) -> Choice {
+      const cuda::conv::Problem problem = cuda::conv::describeFilterGradient(step);
+      return {0, "mistaken", cuda::conv::warpgroupFilterGradient64.estimate(problem, device).scratchBytes};
+    },
+    .prepare =
+        [](const StepDescription& step, const cuda::Device& device, cuda::Parameters&) {
+          const auto launch = [](const cuda::conv::WarpgroupFilterGradient& gradient, int, int,
+                                 cudaStream_t stream) {
+            cuda::conv::launchGradientTiles<BFloat16, cuda::conv::WarpgroupTile<1, 64>, mistake>(
+                gradient, 1, stream);  // one block has more steps than stages
+          };
+          return cuda::conv::prepareWarpgroupFilterGradient(cuda::conv::describeFilterGradient(step), device,
+                                                            64, launch);
+        }};
+
 /// Throws where something is wrong.
 void convolve(const cuda::Op& op, const Configuration& configuration) {
   const DataType type = configuration.type;
@@ -70,7 +105,7 @@ void convolve(const cuda::Op& op, const Configuration& configuration) {
   eachProduct(kCase,
               [&](std::int64_t i, std::int64_t w, std::int64_t j) { expected.add(j, x[i] * filter[w]); });
   OpRunner runner(Opcode::conv2d, Conv2dAttributes{1, 1, 1, 1, Activation::none, 0, OutputType::same});
-  runner.onCuda(op).input(type, kCase.x(), x).input(DataType::float32, kCase.filter(), filter);
+  runner.onCuda(op).input(type, kCase.x(), x).parameter("filter", kCase.filter(), filter);
   runner.absentInput().absentInput().output(type, kCase.y(), 8);
   expected.requireNear(runner.run(configuration).front(), configuration.tolerance());
 }
@@ -109,10 +144,17 @@ void check(const char* name) {
     const char* name;
     Run run;
     const cuda::Op& op;
+    std::vector<DataType> types = {DataType::float32, DataType::bfloat16};
   };
-  for (const auto& [kernel, run, op] : {Kernel{"convolution", convolve, kConvolution<mistake>},
-                                        Kernel{"filter gradient", differentiate, kFilterGradient<mistake>}}) {
-    for (const DataType type : {DataType::float32, DataType::bfloat16}) {
+  for (const auto& [kernel, run, op, types] :
+       {Kernel{"convolution", convolve, kConvolution<mistake>},
+        Kernel{"convolution by warpgroups", convolve, kWarpgroups<mistake>, {DataType::bfloat16}},
+        Kernel{"filter gradient", differentiate, kFilterGradient<mistake>},
+        Kernel{"filter gradient by warpgroups",
+               differentiate,
+               kWarpgroupsGradient<mistake>,
+               {DataType::bfloat16}}}) {
+    for (const DataType type : types) {
       const int failing = failingSchedules(run, op, type);
       if ((failing > 0) == (mistake != Mistake::none)) continue;
       std::printf("%s, %s, %s: %d schedules fail\n", kernel, name,

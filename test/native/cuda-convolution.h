@@ -31,7 +31,7 @@ inline const cuda::Op kForcedOp{
       other.tf32 = forced.tf32;
       const cuda::conv::Algorithm& algorithm = *table[forced.number];
       const cuda::conv::Problem problem = describe(step);
-      if (!algorithm.supports(problem)) throw Unsupported();
+      if (!algorithm.supports(problem, other)) throw Unsupported();
       const cuda::conv::Estimate estimate = algorithm.estimate(problem, other);
       forced.name = estimate.name;
       return {forced.number, "forced", estimate.scratchBytes};

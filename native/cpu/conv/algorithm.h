@@ -15,7 +15,7 @@ using Estimate = AlgorithmEstimate;
 
 /// One way to compute a convolution or a gradient of one. The tables of them are in ops/conv2d*.cpp.
 struct Algorithm {
-  bool (*supports)(const Problem& problem);
+  bool (*supports)(const Problem& problem, const Device& device);
   /// Only for problems that it supports.
   Estimate (*estimate)(const Problem& problem, const Device& device);
   std::unique_ptr<PreparedStep> (*prepare)(const Problem& problem, const StepDescription& description,

@@ -8,8 +8,8 @@ namespace ocrnet::cpu::conv {
 namespace {
 
 template <const Algorithm& forward>
-bool supports(const Problem& problem) {
-  return hasConvolutionForm(problem) && forward.supports(asConvolution(problem));
+bool supports(const Problem& problem, const Device& device) {
+  return hasConvolutionForm(problem) && forward.supports(asConvolution(problem), device);
 }
 
 template <const Algorithm& forward>

@@ -46,7 +46,7 @@ class DepthwiseStep final : public PreparedStep {
   const Device device_;
 };
 
-bool supports(const Problem& problem) {
+bool supports(const Problem& problem, const Device&) {
   const Convolution& c = problem.convolution;
   return c.groups > 1 && c.groups == c.channelsIn && c.groups == c.channelsOut &&
          c.kernelHeight * c.kernelWidth <= kMostDepthwiseTaps;

@@ -54,7 +54,7 @@ DnnlSchedule schedule(const Problem& problem, const Device& device) {
   return plan;
 }
 
-bool supports(const Problem& problem) {
+bool supports(const Problem& problem, const Device&) {
   const Convolution& c = problem.convolution;
   return c.kernelHeight == 1 && c.kernelWidth == 1 && c.stride == 1 && c.padding == 0 && c.groups == 1;
 }

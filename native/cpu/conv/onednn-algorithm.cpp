@@ -25,7 +25,7 @@ double copiedBytes(const Problem& problem) {
 /// Without dilation the padding is little, and Winograd's estimates, made beside measurements, include it.
 double computedShare(const Convolution& c) { return c.dilation > 1 ? c.insideShare() : 1; }
 
-bool supports(const Problem&) { return true; }
+bool supports(const Problem&, const Device&) { return true; }
 
 Estimate estimate(const Problem& problem, const Device& device) {
   const DnnlSchedule plan = schedule(problem, device);

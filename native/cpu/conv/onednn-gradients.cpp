@@ -53,7 +53,7 @@ double kernelCost(const Problem& problem, const DnnlKernel& kernel, double slowd
   return problem.convolution.flops() * (kernel.isReference() ? kReferenceSlowdown : slowdown);
 }
 
-bool supports(const Problem&) { return true; }
+bool supports(const Problem&, const Device&) { return true; }
 
 bool copiesInputGradient(const Problem& problem) {
   return problem.inputIsSlice() || problem.convolution.residual;

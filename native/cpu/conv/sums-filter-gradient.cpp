@@ -107,7 +107,7 @@ class SumsStep final : public PreparedStep {
   const Device device_;
 };
 
-bool supports(const Problem& problem) { return problem.convolution.groups == 1; }
+bool supports(const Problem& problem, const Device&) { return problem.convolution.groups == 1; }
 
 Estimate estimate(const Problem& problem, const Device& device) {
   const Convolution& c = problem.convolution;

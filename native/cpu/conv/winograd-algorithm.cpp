@@ -83,7 +83,7 @@ class WinogradStep final : public PreparedStep {
   const std::size_t filterOffset_;  // in the scratch, for a filter that is no parameter
 };
 
-bool supports(const Problem& problem) {
+bool supports(const Problem& problem, const Device&) {
   const Convolution& c = problem.convolution;
   return c.inputType == DataType::float32 && c.outputType == DataType::float32 && c.kernelHeight == 3 &&
          c.kernelWidth == 3 && c.stride == 1 && c.groups == 1;

@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(kThreads) depthwiseKernel(Depthwise d) {
   }
 }
 
-bool supportsDepthwise(const Problem& p) {
+bool supportsDepthwise(const Problem& p, const Device&) {
   return p.sourceChannels == 1 && p.resultChannels == 1 && p.taps() <= kMostTaps;
 }
 

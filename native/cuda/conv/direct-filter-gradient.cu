@@ -92,7 +92,7 @@ std::int64_t partsOf(const Problem& problem, const Device& device) {
                                   std::min(kMostParts, divideUp(problem.resultPixels(), kFewestPixels)));
 }
 
-bool supportsSums(const Problem&) { return true; }
+bool supportsSums(const Problem&, const Device&) { return true; }
 
 Estimate estimateSums(const Problem& problem, const Device& device) {
   constexpr double kProductsPerMicrosecond = 4000;  // of one multiprocessor: two loads for each

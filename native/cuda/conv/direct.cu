@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(kElementThreads) directKernel(Direct d, PixelP
   finish<T>(d.finish, pixel, channel, sum);
 }
 
-bool supportsDirect(const Problem&) { return true; }
+bool supportsDirect(const Problem&, const Device&) { return true; }
 
 Estimate estimateDirect(const Problem& problem, const Device& device) {
   constexpr double kProductsPerMicrosecond = 4000;  // of one multiprocessor: a load or two for each

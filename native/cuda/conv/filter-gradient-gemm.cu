@@ -17,7 +17,7 @@ int operandUnitOf(const Problem& p) {
 }
 
 template <class Tile>
-bool supportsGradient(const Problem& p) {
+bool supportsGradient(const Problem& p, const Device&) {
   constexpr std::int64_t kMostColumns = 1 << 28;  // the zeros that fill taps up included
   if (std::int64_t{p.taps()} * (p.sourceChannels + 16) > kMostColumns) return false;
   if (kIsLarge<Tile> && operandUnitOf(p) < 16) return false;

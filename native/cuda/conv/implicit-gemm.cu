@@ -18,7 +18,7 @@ int sourceUnitOf(const Problem& p) {
 }
 
 template <class Tile>
-bool supportsGemm(const Problem& p) {
+bool supportsGemm(const Problem& p, const Device&) {
   constexpr std::int64_t kMostDepth = 1 << 28;  // the zeros that fill taps up included
   if (std::int64_t{p.taps()} * (p.sourceChannels + 16) > kMostDepth) return false;
   if (kIsLarge<Tile> && sourceUnitOf(p) < 16) return false;

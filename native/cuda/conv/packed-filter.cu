@@ -85,7 +85,9 @@ std::string FilterLayout::name() const {
       add(number);
   }
   for (const std::int64_t number : {strides.group, strides.result, strides.source, strides.tap}) add(number);
-  for (const int number : {groups, results, sources, channels, depth, static_cast<int>(form)}) add(number);
+  for (const int number :
+       {groups, results, sources, channels, depth, static_cast<int>(form), static_cast<int>(order)})
+    add(number);
   return text;
 }
 

@@ -2,10 +2,14 @@
 
 // Filters as the implicit matrix products read them: a matrix for each phase of the results (axis.h) whose
 // rows are results, and whose columns are the phase's taps with all channels of each.
+//
+// A thread of a warpgroup's product has sums 8i + 2t and 8i + 2t + 1, i = 0 to 3, of each 32 columns, where t
+// is its place among four threads. Results 8t to 8t + 7 lie there in the order of quads.
 
 #include <cstdint>
 #include <string>
 
+#include "core/integers.h"
 #include "cuda/conv/problem.h"
 #include "cuda/parameters.h"
 
@@ -14,6 +18,14 @@ namespace ocrnet::cuda::conv {
 /// As elements are held: float32, float32 rounded to tf32, bfloat16 or float16.
 enum class FilterForm { float32, tf32, bfloat16, float16 };
 
+enum class RowOrder { ofResults, ofQuads };
+inline constexpr int kQuadRows = 32;
+
+/// The result of a row in the order of quads.
+constexpr int resultOfQuadRow(int row) {
+  return row / kQuadRows * kQuadRows + row % 8 / 2 * 8 + row % kQuadRows / 8 * 2 + row % 2;
+}
+
 struct FilterLayout {
   Axis vertical, horizontal;
   FilterStrides strides;
@@ -21,10 +33,14 @@ struct FilterLayout {
   int channels;                  // of a tap: the sources and zeros
   int depth;                     // of a row: the channels of the most taps that a phase has, and zeros
   FilterForm form;
+  RowOrder order = RowOrder::ofResults;
 
+  constexpr int rows() const {  // of a group, in quads with zeros behind the results
+    return order == RowOrder::ofQuads ? divideUp(results, kQuadRows) * kQuadRows : results;
+  }
   constexpr int phases() const { return vertical.divisor * horizontal.divisor; }
   constexpr std::int64_t elements() const {
-    return static_cast<std::int64_t>(phases()) * groups * results * depth;
+    return static_cast<std::int64_t>(phases()) * groups * rows() * depth;
   }
   std::size_t bytes() const {
     return static_cast<std::size_t>(elements()) *
@@ -33,14 +49,15 @@ struct FilterLayout {
   /// The filter's element at place i; negative where zeros fill up.
   constexpr std::int64_t elementAt(std::int64_t i) const {
     const auto column = static_cast<int>(i % depth);
-    const auto row = static_cast<int>(i / depth % (groups * results));
-    const auto phase = static_cast<int>(i / depth / (groups * results));
+    const auto row = static_cast<int>(i / depth % (groups * rows()));
+    const auto phase = static_cast<int>(i / depth / (groups * rows()));
+    const int result = order == RowOrder::ofQuads ? resultOfQuadRow(row % rows()) : row % rows();
     const Phase down = phaseOf(vertical, phase / horizontal.divisor);
     const Phase across = phaseOf(horizontal, phase % horizontal.divisor);
     const int tap = column / channels, channel = column % channels;
-    if (channel >= sources || tap >= down.taps * across.taps) return -1;
+    if (result >= results || channel >= sources || tap >= down.taps * across.taps) return -1;
     const int filterTap = down.tapAt(tap / across.taps) * horizontal.taps + across.tapAt(tap % across.taps);
-    return row / results * strides.group + row % results * strides.result + channel * strides.source +
+    return row / rows() * strides.group + result * strides.result + channel * strides.source +
            filterTap * strides.tap;
   }
   /// Equal for filters that are packed into equal bytes.

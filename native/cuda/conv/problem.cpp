@@ -42,6 +42,13 @@ Axis reversed(const Axis& axis) {
           .divisor = axis.multiplier};
 }
 
+constexpr std::int64_t kWideBytes = 16;
+
+bool isWide(const TensorInfo& tensor) {
+  return tensor.offset % kWideBytes == 0 &&
+         tensor.pixelStride * bytesPerElement(tensor.dataType) % kWideBytes == 0;
+}
+
 Problem convolutionOf(const auto& attributes, const TensorInfo& x, const TensorInfo& filter,
                       const TensorInfo& y) {
   const int groups = attributes.groups;
@@ -60,6 +67,7 @@ Problem convolutionOf(const auto& attributes, const TensorInfo& x, const TensorI
       .sourceStride = x.pixelStride,
       .resultStride = y.pixelStride,
       .residualStride = 0,
+      .wide = isWide(x) && isWide(y),
       .filterIsParameter = filter.storage == Storage::parameter,
       .biasInput = -1,
       .residualInput = -1,
@@ -77,6 +85,7 @@ void setResidual(Problem& problem, const StepDescription& step, int input) {
   if (!residual) return;
   problem.residualInput = input;
   problem.residualStride = residual->pixelStride;
+  problem.wide = problem.wide && isWide(*residual);
 }
 
 }  // namespace
@@ -107,8 +116,11 @@ Problem describeInputGradient(const StepDescription& step) {
 }
 
 Problem describeFilterGradient(const StepDescription& step) {
-  return convolutionOf(step.attributes<Conv2dFilterGradientAttributes>(), *step.input(0), *step.output(0),
-                       *step.input(1));
+  const TensorInfo& filter = *step.output(0);
+  Problem problem = convolutionOf(step.attributes<Conv2dFilterGradientAttributes>(), *step.input(0), filter,
+                                  *step.input(1));
+  problem.wide = problem.wide && filter.offset % kWideBytes == 0;
+  return problem;
 }
 
 }  // namespace ocrnet::cuda::conv

@@ -23,8 +23,9 @@ struct Problem {
   FilterStrides filter;
   DataType sourceType, resultType;
   std::int64_t sourceStride, resultStride, residualStride;  // of pixels
-  bool filterIsParameter;                                   // packed once; else it may change from run to run
-  int biasInput, residualInput;                             // of the step; negative where it has none
+  bool wide;                     // pixels, of residuals too, begin at multiples of 16 bytes
+  bool filterIsParameter;        // packed once; else it may change from run to run
+  int biasInput, residualInput;  // of the step; negative where it has none
   Epilogue epilogue;
 
   int taps() const { return vertical.taps * horizontal.taps; }

@@ -1,0 +1,7 @@
+#include "cuda/conv/warpgroup-filter-gradient-launch.h"
+
+namespace ocrnet::cuda::conv {
+
+template void launchWarpgroupFilterGradient<Float16>(const WarpgroupFilterGradient&, int, int, cudaStream_t);
+
+}  // namespace ocrnet::cuda::conv

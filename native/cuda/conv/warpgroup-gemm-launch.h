@@ -1,0 +1,31 @@
+#pragma once
+
+// For the source files that instantiate an element type each.
+
+#include "cuda/conv/warpgroup-gemm.h"
+
+namespace ocrnet::cuda::conv {
+
+template <class T, class Tile, Mistake mistake = Mistake::none>
+void launchWarpgroupTiles(const WarpgroupGemm& gemm, int blocks, cudaStream_t stream) {
+  const LaunchShape shape{dim3(static_cast<unsigned>(blocks)), Tile::threads, sizeof(WarpgroupMemory<Tile>)};
+  launch<warpgroupGemmKernel<T, Tile, mistake>>(shape, stream, gemm);
+}
+
+template <class T>
+void launchWarpgroupGemm(const WarpgroupGemm& gemm, int columns, int blocks, cudaStream_t stream) {
+  switch (columns) {
+    case 64:
+      return launchWarpgroupTiles<T, WarpgroupTile<1, 64>>(gemm, blocks, stream);
+    case 96:
+      return launchWarpgroupTiles<T, WarpgroupTile<1, 96>>(gemm, blocks, stream);
+    case 128:
+      return launchWarpgroupTiles<T, WarpgroupTile<1, 128>>(gemm, blocks, stream);
+    case 192:
+      return launchWarpgroupTiles<T, WarpgroupTile<2, 96>>(gemm, blocks, stream);
+    default:
+      return launchWarpgroupTiles<T, WarpgroupTile<2, 128>>(gemm, blocks, stream);
+  }
+}
+
+}  // namespace ocrnet::cuda::conv

@@ -1,0 +1,7 @@
+#include "cuda/conv/warpgroup-gemm-launch.h"
+
+namespace ocrnet::cuda::conv {
+
+template void launchWarpgroupGemm<float>(const WarpgroupGemm&, int, int, cudaStream_t);
+
+}  // namespace ocrnet::cuda::conv

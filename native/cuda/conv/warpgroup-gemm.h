@@ -1,0 +1,122 @@
+#pragma once
+
+// A convolution as in implicit-gemm.h, by the instructions of GPUs of compute capability 9.0
+// (warpgroup-tile.h).
+//
+// The copy engine finds a tile's sources by itself: pixels in the order of the results, moved by a tap, zeros
+// outside of the image, whatever stride and dilation. So a step is a tap and 128 bytes of its channels, and a
+// row of the tile is a result pixel, of any image.
+//
+// A product's thread has two neighbouring columns of eight; the packed filter has its results in such an
+// order that the thread's columns of 32 are eight neighbouring channels (packed-filter.h), which it writes at
+// once.
+
+#include <cuda_runtime.h>
+
+#include <memory>
+
+#include "cuda/conv/finish.h"
+#include "cuda/conv/warpgroup-tile.h"
+#include "cuda/launch.h"
+
+namespace ocrnet::cuda::conv {
+
+struct WarpgroupGemm {
+  TensorMap source, filter;
+  WalkedAxis vertical, horizontal;
+  int channelSteps;  // of a tap
+  int pixels, resultChannels;
+  int tiles, tilesAcross;
+  Finish finish;
+};
+
+/// Of the tiles of this block.
+template <class T, class Tile>
+__device__ __forceinline__ void copySteps(const WarpgroupGemm& g, WarpgroupMemory<Tile>& memory) {
+  Turn<Tile> turn;
+  for (int tile = static_cast<int>(blockIdx.x); tile < g.tiles; tile += static_cast<int>(gridDim.x)) {
+    const int pixel = tile / g.tilesAcross * Tile::rows, row = tile % g.tilesAcross * Tile::columns;
+    const int line = pixel / g.horizontal.results, image = line / g.vertical.results;
+    const int x = g.horizontal.start(pixel % g.horizontal.results);
+    const int y = g.vertical.start(line % g.vertical.results);
+    int column = 0;  // of the filter
+    for (int u = 0; u < g.vertical.taps; ++u) {
+      for (int v = 0; v < g.horizontal.taps; ++v) {
+        for (int step = 0; step < g.channelSteps; ++step, column += kBoxElements<T>) {
+          copyStep(memory, turn, [&](std::byte* a, std::byte* b, TransactionBarrier& barrier) {
+            copyPixels(a, g.source, barrier, step * kBoxElements<T>, x, y, image, g.horizontal.offset(v),
+                       g.vertical.offset(u));
+            copyRows(b, g.filter, barrier, column, row);
+          });
+        }
+      }
+    }
+  }
+}
+
+/// Eight neighbouring channels of a pixel, which begin at multiples of 16 bytes.
+template <class T>
+__device__ __forceinline__ void finishEight(const Finish& f, int pixel, int channel, float (&sums)[8]) {
+  if constexpr (sizeof(T) == 2) {
+    if (!f.resultIsFloat32) return finishAs<8, T>(f, pixel, channel, sums);
+  }
+#pragma unroll
+  for (int half = 0; half < 8; half += 4) {
+    float four[4] = {sums[half], sums[half + 1], sums[half + 2], sums[half + 3]};
+    finishAs<4, float>(f, pixel, channel + half, four);
+  }
+}
+
+template <class T, class Tile, Mistake mistake>
+__device__ __forceinline__ void finishTile(const WarpgroupGemm& g, int tile, int warpgroup,
+                                           const WarpgroupSums<Tile>& sums) {
+  constexpr int kGroupColumns = 32, kGroupSums = kGroupColumns / 2;
+  const int row = tile / g.tilesAcross * Tile::rows + rowOfSums(warpgroup);
+  const int column = tile % g.tilesAcross * Tile::columns + static_cast<int>(threadIdx.x) % 4 * 8;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int pixel = row + 8 * half;
+    if (pixel >= g.pixels + (mistake == Mistake::boundOfRows)) continue;
+#pragma unroll
+    for (int part = 0; part < Tile::parts; ++part) {
+#pragma unroll
+      for (int group = 0; group < Tile::partColumns / kGroupColumns; ++group) {
+        const int channel = column + part * Tile::partColumns + group * kGroupColumns;
+        if (channel >= g.resultChannels + (mistake == Mistake::boundOfColumns)) continue;
+        float eight[8];
+#pragma unroll
+        for (int i = 0; i < 8; ++i) eight[i] = sums[part][group * kGroupSums + i / 2 * 4 + 2 * half + i % 2];
+        finishEight<T>(g.finish, pixel, channel, eight);
+      }
+    }
+  }
+}
+
+template <class T, class Tile, Mistake mistake = Mistake::none>
+__global__ void __launch_bounds__(Tile::threads, 1)
+    warpgroupGemmKernel(const __grid_constant__ WarpgroupGemm g) {
+  auto& memory = sharedMemory<WarpgroupMemory<Tile>>();
+  runWarpgroups<Tile, mistake>(
+      memory, [&] { copySteps<T>(g, memory); },
+      [&](int warpgroup) {
+        const int steps = g.vertical.taps * g.horizontal.taps * g.channelSteps;
+        Turn<Tile> turn;
+        for (int tile = static_cast<int>(blockIdx.x); tile < g.tiles; tile += static_cast<int>(gridDim.x)) {
+          WarpgroupSums<Tile> sums;
+          multiplySteps<T, Tile, OperandRows::ofResults, mistake>(memory, steps, warpgroup, turn, sums);
+          finishTile<T, Tile, mistake>(g, tile, warpgroup, sums);
+        }
+      });
+}
+
+/// Starts the kernel of tiles with so many columns on so many multiprocessors.
+using LaunchWarpgroupGemm = void (*)(const WarpgroupGemm&, int columns, int blocks, cudaStream_t);
+template <class T>
+void launchWarpgroupGemm(const WarpgroupGemm& gemm, int columns, int blocks, cudaStream_t stream);
+
+/// A step that packs the filter where it is no parameter, and then launches.
+std::unique_ptr<PreparedStep> prepareWarpgroupGemm(const Problem& problem, const StepDescription& step,
+                                                   const Device& device, Parameters& parameters, int columns,
+                                                   LaunchWarpgroupGemm launch);
+
+}  // namespace ocrnet::cuda::conv
