@@ -12,6 +12,7 @@
 #include <new>
 
 #include "core/integers.h"
+#include "emulation/cluster.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
@@ -74,19 +75,21 @@ Block::~Block() {
 
 Block& Block::current() { return *currentBlock; }
 Block* Block::currentOrNull() { return currentBlock; }
+void Block::leave() { currentBlock = nullptr; }
 
-std::string Block::run(const Launch& launch, uint3 index) {
+void Block::begin(const Launch& launch, uint3 index, Cluster& cluster, unsigned rank) {
   launch_ = &launch;
   index_ = index;
+  cluster_ = &cluster;
+  rank_ = rank;
   policy_ = policy();
   randomState_ = policy_.seed + index.x * 7919 + index.y * 104729 + index.z * 1299709;
-  fault_.clear();
-  blockIdx = index;
   blockDim = launch.block;
   gridDim = launch.grid;
+  const unsigned alive = alive_;
   count_ = alive_ = launch.block.x * launch.block.y * launch.block.z;
   // Whoever met has parted, but where a fault came between.
-  if (abandoned_ || warps_.size() < divideUp(count_, kWarpThreads)) {
+  if (alive > 0 || warps_.size() < divideUp(count_, kWarpThreads)) {
     barrier_ = {};
     warps_.assign(kMostThreads / kWarpThreads, {});
     warpgroupMeetings_ = {};
@@ -96,12 +99,6 @@ std::string Block::run(const Launch& launch, uint3 index) {
   barriers_.prepare();
   tensorCopies_.prepare();
   warpgroups_.prepare();
-  currentBlock = this;
-  resume(scheduler_, *next());
-  currentBlock = nullptr;
-  abandoned_ = !fault_.empty();
-  if (!abandoned_) requireSharedEdgesIntact();
-  return fault_;
 }
 
 void Block::prepareShared() {
@@ -113,15 +110,17 @@ void Block::prepareShared() {
 
 std::byte* Block::sharedEnd() const { return sharedRegion_ + kSharedFrontBytes + kSharedRegionBytes; }
 
-/// In front of the kernel's shared memory, and between its end and the pages that nobody may touch.
-void Block::requireSharedEdgesIntact() {
-  const auto require = [&](const std::byte* first, const std::byte* end, const char* where) {
-    if (std::all_of(first, end, [](std::byte b) { return b == std::byte{kPoison}; })) return;
-    fault_ = std::string(launch_->kernel) + ", block " + describe(index_) + ": wrote " + where +
-             " its shared memory of " + std::to_string(launch_->sharedBytes) + " bytes";
+/// What is in front of the kernel's shared memory, and between its end and the pages that nobody may touch,
+/// must be as it was.
+std::string Block::end() const {
+  const auto written = [](const std::byte* first, const std::byte* end) {
+    return !std::all_of(first, end, [](std::byte b) { return b == std::byte{kPoison}; });
   };
-  require(shared_ - kSharedEdgeBytes, shared_, "in front of");
-  require(shared_ + launch_->sharedBytes, sharedEnd(), "behind");
+  const bool before = written(shared_ - kSharedEdgeBytes, shared_);
+  if (!before && !written(shared_ + launch_->sharedBytes, sharedEnd())) return "";
+  return std::string(launch_->kernel) + ", block " + describe(index_) + ": wrote " +
+         (before ? "in front of" : "behind") + " its shared memory of " +
+         std::to_string(launch_->sharedBytes) + " bytes";
 }
 
 void Block::prepareThreads() {
@@ -133,6 +132,7 @@ void Block::prepareThreads() {
   const dim3 size = launch_->block;
   for (unsigned i = 0; i < count_; ++i) {
     Thread& thread = threads_[i];
+    thread.block = this;
     thread.index = {i % size.x, i / size.x % size.y, i / (size.x * size.y)};
     thread.number = i;
     thread.ended = false;
@@ -157,22 +157,26 @@ void Block::endThread() {
   warpgroups_.requireNoneInFlight();
   if (alive_ == 1) {
     tensorCopies_.requireNoneInFlight();
+    for (unsigned i = 0; i < cluster_->size(); ++i) {
+      if (cluster_->block(i).tensorCopies().isCopying(rank_)) fault("ended while another block copies to it");
+    }
     barriers_.requireSettled();
   }
   thread.ended = true;
   --alive_;
-  if (Thread* const other = next()) resume(thread.context, *other);
-  switchContext(thread.context, scheduler_);
+  cluster_->endThread(*this);
 }
 
 void Block::fault(std::string rule) {
-  fault_ = std::string(launch_->kernel) + ", block " + describe(index_) + ", thread " +
-           describe(running_->index) + ": " + rule;
+  std::string text = std::string(launch_->kernel) + ", block " + describe(index_) + ", thread " +
+                     describe(running_->index) + ": " + rule;
   rule = std::string();  // what this stack holds, nobody frees
-  // The other threads are left where they are: kernels own nothing that would have to be freed.
-  Context abandoned;
-  switchContext(abandoned, scheduler_);
-  __builtin_unreachable();
+  cluster_->abandon(std::move(text));
+}
+
+void Block::blame(unsigned thread) {
+  running_ = &threads_[thread];
+  currentBlock = this;
 }
 
 /// With what the first thread of each warp does.
@@ -258,31 +262,20 @@ const Thread* Block::waiting(const unsigned& count) const {
 
 void Block::yield() {
   Thread& thread = *running_;
-  Thread* const other = next();
+  Thread* const other = cluster_->next(*this);
   if (!other) faultOfWaiting(std::string("waits in ") + thread.place + " and so does every other");
-  if (other != &thread) resume(thread.context, *other);
+  if (other != &thread) other->block->resume(thread.context, *other);
   thread.awaited = nullptr;
 }
 
-Thread* Block::next() {
-  if (alive_ == 0) return nullptr;
-  if (policy_.asynchrony == Asynchrony::random) {
-    landSomething();
-    tensorCopies_.landSomething();
-    warpgroups_.computeSomething();
-  }
-  do {
-    if (Thread* const thread = firstReady()) return thread;
-  } while (tensorCopies_.landNext());
-  if (!running_ || running_->ended) {
-    // Nobody is left to say so but the thread that just ended.
-    faultOfWaiting("ended, and the others wait for each other");
-  }
-  return nullptr;
+void Block::doSomething() {
+  landSomething();
+  tensorCopies_.landSomething();
+  warpgroups_.computeSomething();
 }
 
-/// In the policy's order.
 Thread* Block::firstReady() {
+  if (alive_ == 0) return nullptr;
   const auto ready = [](const Thread& thread) {
     return !thread.ended && (!thread.awaited || *thread.awaited != thread.before);
   };
@@ -300,7 +293,9 @@ Thread* Block::firstReady() {
 
 void Block::resume(Context& from, Thread& thread) {
   running_ = &thread;
+  currentBlock = this;
   threadIdx = thread.index;
+  blockIdx = index_;
   switchContext(from, thread.context);
 }
 

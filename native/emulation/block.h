@@ -1,7 +1,7 @@
 #pragma once
 
 // One block of a kernel on one thread of the processor: a stack for each of the kernel's threads, shared
-// memory, and the places where threads meet.
+// memory, and the places where threads meet. Blocks run in clusters, most of them alone (cluster.h).
 //
 // What hardware leaves open is varied, so that a kernel which relies on luck is found out: the order in which
 // threads run between two meetings, and when asynchronous copies land. Shared memory is poisoned, and lies in
@@ -15,6 +15,7 @@
 #include <functional>
 #include <source_location>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "emulation/context.h"
@@ -64,8 +65,12 @@ struct PendingCopy {
   std::uint64_t group;
 };
 
+class Block;
+class Cluster;
+
 struct Thread {
   Context context;
+  Block* block = nullptr;
   uint3 index;
   unsigned number = 0;
   bool ended = true;
@@ -80,6 +85,7 @@ struct Launch {
   const char* kernel;
   dim3 grid, block;
   std::size_t sharedBytes;
+  unsigned clusterBlocks;      // that run together, neighbours along x
   std::function<void()> body;  // the kernel with its arguments
 };
 
@@ -90,26 +96,39 @@ class Block {
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
 
-  /// Runs one block to its end; the text of a fault, or nothing.
-  std::string run(const Launch& launch, uint3 index);
+  /// One of a cluster's that will run.
+  void begin(const Launch& launch, uint3 index, Cluster& cluster, unsigned rank);
+  /// When all its threads have ended: the text of a fault, or nothing.
+  std::string end() const;
 
   /// The block that runs on this thread of the processor.
   static Block& current();
   static Block* currentOrNull();
+  /// When none runs any more.
+  static void leave();
 
   std::byte* shared() const { return shared_; }
   std::size_t sharedBytes() const { return launch_->sharedBytes; }
   unsigned threads() const { return count_; }
   unsigned thread() const { return running_->number; }
   unsigned lane() const { return running_->number % kWarpThreads; }
+  unsigned alive() const { return alive_; }
+  Cluster& cluster() const { return *cluster_; }
+  unsigned rank() const { return rank_; }
+  /// What lies in another block of the cluster where `address` lies in this one.
+  template <class T>
+  T* sameOf(const Block& other, T* address) const {
+    using Bytes = std::conditional_t<std::is_const_v<T>, const std::byte, std::byte>;
+    return reinterpret_cast<T*>(other.shared_ + (reinterpret_cast<Bytes*>(address) - shared_));
+  }
   TransactionBarriers& barriers() { return barriers_; }
   TensorCopies& tensorCopies() { return tensorCopies_; }
   Warpgroups& warpgroups() { return warpgroups_; }
 
-  /// Ends the block.
+  /// Ends the cluster.
   [[noreturn]] void fault(std::string rule);
   /// In front of a fault that is another thread's.
-  void blame(unsigned thread) { running_ = &threads_[thread]; }
+  void blame(unsigned thread);
 
   /// __syncthreads: all threads of the block, at the same place of the source.
   void synchronise(const std::source_location& place);
@@ -126,6 +145,18 @@ class Block {
   void warpgroup(void* operand, const char* operation, const Execute& execute) {
     meet(arriveInWarpgroup(operand, operation), operation, execute);
   }
+
+  // For the cluster
+
+  /// A thread that need not wait, in the policy's order, or null.
+  Thread* firstReady();
+  /// Whether there is a running thread, which waits.
+  bool isWaiting() const { return running_ && !running_->ended; }
+  /// Something of what is asynchronous, or nothing, at random.
+  void doSomething();
+  void resume(Context& from, Thread& thread);
+  /// The running thread and every other waits.
+  [[noreturn]] void faultOfWaiting(std::string rule);
 
   /// Until the count is another.
   void awaitChange(const unsigned& count, const char* place);
@@ -163,15 +194,11 @@ class Block {
   void complete(Meeting& meeting);
   /// Lets another thread run until this one need not wait any more.
   void yield();
-  Thread* next();
-  Thread* firstReady();
-  void resume(Context& from, Thread& thread);
   void prepareThreads();
   void prepareShared();
   std::byte* sharedEnd() const;
   void requireSharedEdgesIntact();
   void endThread();
-  [[noreturn]] void faultOfWaiting(std::string rule);
   static void land(const PendingCopy& copy);
   void landSomething();
 
@@ -182,7 +209,8 @@ class Block {
   std::vector<Thread> threads_;
   unsigned count_ = 0, alive_ = 0;
   Thread* running_ = nullptr;
-  Context scheduler_;
+  Cluster* cluster_ = nullptr;
+  unsigned rank_ = 0;
   Meeting barrier_;
   std::source_location barrierPlace_;
   std::vector<std::array<MeetingOf<kWarpThreads>, kWarpThreads>> warps_;
@@ -191,8 +219,6 @@ class Block {
   TensorCopies tensorCopies_{*this};
   Warpgroups warpgroups_{*this};
   std::byte *stacks_ = nullptr, *sharedRegion_ = nullptr, *shared_ = nullptr;
-  std::string fault_;
-  bool abandoned_ = false;  // by the threads of the last run, which a fault ended
 };
 
 /// Lets an access to memory that nobody may touch end the block, where one runs.

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "emulation/cluster.h"
 #include "emulation/fault.h"
 #include "emulation/launch.h"
 #include "emulation/memory.h"
@@ -55,19 +56,21 @@ uint3 indexOf(std::uint64_t i, dim3 grid) {
 }
 
 void runGrid(const Launch& launch) {
-  const auto blocks = static_cast<std::int64_t>(std::uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z);
+  const std::uint64_t blocks = std::uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
+  const auto clusters = static_cast<std::int64_t>(blocks / launch.clusterBlocks);
   const bool descending = policy().order != Order::ascending;
   const int device = current;  // of this thread, not of those that help
 #pragma omp parallel for schedule(dynamic)
-  for (std::int64_t i = 0; i < blocks; ++i) {
+  for (std::int64_t i = 0; i < clusters; ++i) {
     // There is little room for thread-local objects themselves.
-    thread_local const auto block = std::make_unique<Block>();
+    thread_local const auto cluster = std::make_unique<Cluster>();
     const OnDevice onDevice(device);
     if (status() != cudaSuccess) continue;
-    const std::string fault = block->run(launch, indexOf(descending ? blocks - 1 - i : i, launch.grid));
+    const std::int64_t first = (descending ? clusters - 1 - i : i) * launch.clusterBlocks;
+    const std::string fault = cluster->run(launch, indexOf(static_cast<std::uint64_t>(first), launch.grid));
     if (!fault.empty()) reportFault(fault);
   }
-  threads += static_cast<std::uint64_t>(blocks) * launch.block.x * launch.block.y * launch.block.z;
+  threads += blocks * launch.block.x * launch.block.y * launch.block.z;
 }
 
 }  // namespace
@@ -98,6 +101,11 @@ void launchGrid(Launch launch, cudaStream_t stream) {
       launch.grid.z > kMostGridHeight || launch.grid.x > 0x7fffffff) {
     wrong = "a grid of " + std::to_string(launch.grid.x) + " × " + std::to_string(launch.grid.y) + " × " +
             std::to_string(launch.grid.z);
+  }
+  if (launch.clusterBlocks < 1 || launch.clusterBlocks > kMostClusterBlocks ||
+      launch.grid.x % launch.clusterBlocks != 0) {
+    wrong = "clusters of " + std::to_string(launch.clusterBlocks) + " blocks in a grid of " +
+            std::to_string(launch.grid.x) + " across";
   }
   if (stream && deviceOf(stream) != current) {
     wrong = "a stream of GPU " + std::to_string(deviceOf(stream)) + " while GPU " + std::to_string(current) +

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "cuda/device/mma.h"
-#include "emulation/block.h"
+#include "emulation/cluster.h"
 #include "emulation/memory.h"
 
 namespace ocrnet::emulation {
@@ -83,16 +83,17 @@ void landPixels(const TensorCopy& copy) {
 
 }  // namespace
 
-void copyRows(void* to, const void* map, std::uint64_t* barrier, int column, int row) {
-  Block::current().tensorCopies().start(to, map, false, barrier, {column, row, 0, 0}, 0, 0);
+void copyRows(void* to, const void* map, std::uint64_t* barrier, int column, int row, unsigned blocks) {
+  Block::current().tensorCopies().start(to, map, false, barrier, {column, row, 0, 0}, 0, 0, blocks);
 }
 
-void copyPixels(void* to, const void* map, std::uint64_t* barrier, const Pixel& first, int right, int down) {
-  Block::current().tensorCopies().start(to, map, true, barrier, first, right, down);
+void copyPixels(void* to, const void* map, std::uint64_t* barrier, const Pixel& first, int right, int down,
+                unsigned blocks) {
+  Block::current().tensorCopies().start(to, map, true, barrier, first, right, down, blocks);
 }
 
 void TensorCopies::start(void* to, const void* map, bool ofPixels, const std::uint64_t* barrier,
-                         const Pixel& first, int right, int down) {
+                         const Pixel& first, int right, int down, unsigned blocks) {
   const auto require = [&](bool holds, const char* rule) {
     if (!holds) fault(rule);
   };
@@ -100,7 +101,8 @@ void TensorCopies::start(void* to, const void* map, bool ofPixels, const std::ui
   TensorCopy copy{.to = static_cast<std::byte*>(to),
                   .map = {},
                   .barrier = barrier,
-                  .phase = 0,
+                  .blocks = blocks,
+                  .phases = {},
                   .thread = block_.thread(),
                   .first = first,
                   .right = right,
@@ -116,7 +118,14 @@ void TensorCopies::start(void* to, const void* map, bool ofPixels, const std::ui
     fault("begins outside of its map's box, at (" + std::to_string(first.x) + ", " + std::to_string(first.y) +
           ")");
   }
-  copy.phase = block_.barriers().phaseOfCopy(barrier);
+  const Cluster& cluster = block_.cluster();
+  require(blocks > 0 && blocks >> cluster.size() == 0, "goes to a block that the cluster has not");
+  for (unsigned i = 0; i < cluster.size(); ++i) {
+    if ((blocks >> i & 1) == 0) continue;
+    Block& target = cluster.block(i);
+    require(target.alive() > 0, "goes to a block that has ended");
+    copy.phases[i] = target.barriers().phaseOfCopy(block_.sameOf(target, barrier));
+  }
   block_.isDoneAtOnce() ? land(copy) : copies_.push_back(copy);
 }
 
@@ -133,8 +142,16 @@ void TensorCopies::requireAllocated(const TensorCopy& copy) {
 
 void TensorCopies::land(const TensorCopy& copy) {
   requireAllocated(copy);
-  copy.map.ofPixels ? landPixels(copy) : landRows(copy);
-  block_.barriers().completeCopy(copy.barrier, copy.phase, copy.map.rows * kCopiedRowBytes, copy.thread);
+  const Cluster& cluster = block_.cluster();
+  for (unsigned i = 0; i < cluster.size(); ++i) {
+    if ((copy.blocks >> i & 1) == 0) continue;
+    Block& target = cluster.block(i);
+    TensorCopy own = copy;
+    own.to = block_.sameOf(target, copy.to);
+    own.map.ofPixels ? landPixels(own) : landRows(own);
+    target.barriers().completeCopy(block_.sameOf(target, copy.barrier), copy.phases[i],
+                                   copy.map.rows * kCopiedRowBytes, block_, copy.thread);
+  }
 }
 
 void TensorCopies::landAt(std::size_t index) {
@@ -163,6 +180,11 @@ void TensorCopies::requireNoneInFlight() {
   if (copies_.empty()) return;
   block_.blame(copies_.front().thread);
   fault("is on its way when the block ends");
+}
+
+bool TensorCopies::isCopying(unsigned block) const {
+  return std::any_of(copies_.begin(), copies_.end(),
+                     [&](const TensorCopy& copy) { return (copy.blocks >> block & 1) != 0; });
 }
 
 }  // namespace ocrnet::emulation

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "emulation/block.h"
+#include "emulation/cluster.h"
 
 namespace ocrnet::emulation {
 
@@ -33,7 +33,8 @@ void TransactionBarriers::initialise(std::uint64_t* state, unsigned threads) {
   states_[state] = {.threads = threads,
                     .missing = threads,
                     .initialiser = block_.thread(),
-                    .synchronisations = block_.synchronisations()};
+                    .synchronisations = block_.synchronisations(),
+                    .clusterSynchronisations = block_.cluster().synchronisations()};
 }
 
 void TransactionBarriers::publish() {
@@ -41,15 +42,21 @@ void TransactionBarriers::publish() {
 }
 
 BarrierState& TransactionBarriers::find(const std::uint64_t* state, const char* operation) {
-  block_.requireShared(state, sizeof *state, sizeof *state, operation);
+  if (&Block::current() == &block_) block_.requireShared(state, sizeof *state, sizeof *state, operation);
   const auto found = states_.find(state);
   if (found == states_.end()) fault(operation, state, "was not initialised");
   if (*state != kMark) fault(operation, state, "has been overwritten");
   BarrierState& barrier = found->second;
-  if (barrier.initialiser != block_.thread() && barrier.synchronisations == block_.synchronisations()) {
+  if (!isVisible(barrier)) {
     fault(operation, state, "was initialised by another thread since the last __syncthreads");
   }
   return barrier;
+}
+
+bool TransactionBarriers::isVisible(const BarrierState& barrier) const {
+  if (barrier.clusterSynchronisations != block_.cluster().synchronisations()) return true;
+  return &Block::current() == &block_ &&
+         (barrier.initialiser == block_.thread() || barrier.synchronisations != block_.synchronisations());
 }
 
 void TransactionBarriers::arrive(const std::uint64_t* state, unsigned bytes) {
@@ -100,12 +107,12 @@ unsigned TransactionBarriers::phaseOfCopy(const std::uint64_t* state) {
   return barrier.phase;
 }
 
-void TransactionBarriers::completeCopy(const std::uint64_t* state, unsigned phase, unsigned bytes,
+void TransactionBarriers::completeCopy(const std::uint64_t* state, unsigned phase, unsigned bytes, Block& by,
                                        unsigned thread) {
   BarrierState& barrier = states_.at(state);
   barrier.bytes -= bytes;
   if (barrier.phase != phase || (barrier.missing == 0 && barrier.bytes < 0)) {
-    block_.blame(thread);
+    by.blame(thread);
     fault(kCopy, state, "has got " + std::to_string(bytes) + " bytes, more than were announced");
   }
   barrier.copiedPhases = phase + 1;
@@ -140,7 +147,7 @@ void TransactionBarriers::describeAwaited(std::string& text) const {
 
 void TransactionBarriers::fault(const char* operation, const std::uint64_t* state, std::string rule) {
   rule.insert(0, std::string(operation) + ": " + describe(state) + " ");
-  block_.fault(std::move(rule));
+  Block::current().fault(std::move(rule));
 }
 
 std::string TransactionBarriers::describe(const std::uint64_t* state) const {

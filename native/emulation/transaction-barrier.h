@@ -24,8 +24,9 @@ struct BarrierState {
   unsigned phase = 0;
   unsigned copiedPhases = 0, awaitedPhases = 0;  // up to the last with copies, and up to the last awaited
   unsigned initialiser;
-  unsigned synchronisations;  // of the block, when it was initialised
-  bool published = false;     // to copies
+  unsigned synchronisations,
+      clusterSynchronisations;  // of the block and its cluster, when it was initialised
+  bool published = false;       // to copies
 };
 
 /// Of a block.
@@ -41,8 +42,8 @@ class TransactionBarriers {
 
   /// The phase that a copy of the running thread belongs to.
   unsigned phaseOfCopy(const std::uint64_t* state);
-  /// Bytes of a copy that a thread started in that phase.
-  void completeCopy(const std::uint64_t* state, unsigned phase, unsigned bytes, unsigned thread);
+  /// Bytes of a copy that a block's thread started in that phase.
+  void completeCopy(const std::uint64_t* state, unsigned phase, unsigned bytes, Block& by, unsigned thread);
 
   /// At the block's end: neither bytes are missing, nor has a copy been left to itself.
   void requireSettled();
@@ -52,7 +53,8 @@ class TransactionBarriers {
  private:
   BarrierState& find(const std::uint64_t* state, const char* operation);
   void endPhase(BarrierState& barrier);
-  /// Of the running thread.
+  /// By the running thread, which may be another block's.
+  bool isVisible(const BarrierState& barrier) const;
   [[noreturn]] void fault(const char* operation, const std::uint64_t* state, std::string rule);
   std::string describe(const std::uint64_t* state) const;
 

@@ -299,7 +299,7 @@ void testFaultAndReopening() {
   requireRight(*executable, 3, *weights);
   {
     AffineRun first(*executable, 3, *weights), second(*executable, 3, *weights);
-    emulation::launchGrid({"planted", dim3(1), dim3(2000), 0, [] {}}, nullptr);
+    emulation::launchGrid({"planted", dim3(1), dim3(2000), 0, 1, [] {}}, nullptr);
     for (AffineRun* const run : {&first, &second}) {
       requireCode(
           "EXECUTION_FAILED", [&] { run->finish(); }, "planted");

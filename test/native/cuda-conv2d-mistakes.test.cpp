@@ -44,7 +44,7 @@ const cuda::Op kConvolution{
                                                  launches[problem.sourceType == DataType::bfloat16]);
         }};
 
-template <Mistake mistake>
+template <class Tile, Mistake mistake>
 const cuda::Op kWarpgroups{
     .choose = [](const StepDescription&, const cuda::Device&) -> Choice {
       return {0, "mistaken", 0};  // the filter is a parameter
@@ -53,11 +53,10 @@ const cuda::Op kWarpgroups{
         [](const StepDescription& step, const cuda::Device& device, cuda::Parameters& parameters) {
           const auto launch = [](const cuda::conv::WarpgroupGemm& gemm, int, int blocks,
                                  cudaStream_t stream) {
-            cuda::conv::launchWarpgroupTiles<BFloat16, cuda::conv::WarpgroupTile<1, 64>, mistake>(
-                gemm, blocks, stream);
+            cuda::conv::launchWarpgroupTiles<BFloat16, Tile, mistake>(gemm, blocks, stream);
           };
-          return cuda::conv::prepareWarpgroupGemm(cuda::conv::describeConvolution(step), step, device,
-                                                  parameters, 64, launch);
+          return cuda::conv::prepareWarpgroupGemm<Tile>(cuda::conv::describeConvolution(step), step, device,
+                                                        parameters, launch);
         }};
 
 template <Mistake mistake>
@@ -80,21 +79,21 @@ const cuda::Op kFilterGradient{
                                                        launches[problem.sourceType == DataType::bfloat16]);
         }};
 
-template <Mistake mistake>
+/// By one cluster, which has more steps than stages.
+template <class Tile, const cuda::conv::Algorithm& right, Mistake mistake>
 const cuda::Op kWarpgroupsGradient{
     .choose = [](const StepDescription& step, const cuda::Device& device) -> Choice {
       const cuda::conv::Problem problem = cuda::conv::describeFilterGradient(step);
-      return {0, "mistaken", cuda::conv::warpgroupFilterGradient64.estimate(problem, device).scratchBytes};
+      return {0, "mistaken", right.estimate(problem, device).scratchBytes};
     },
     .prepare =
         [](const StepDescription& step, const cuda::Device& device, cuda::Parameters&) {
           const auto launch = [](const cuda::conv::WarpgroupFilterGradient& gradient, int, int,
                                  cudaStream_t stream) {
-            cuda::conv::launchGradientTiles<BFloat16, cuda::conv::WarpgroupTile<1, 64>, mistake>(
-                gradient, 1, stream);  // one block has more steps than stages
+            cuda::conv::launchGradientTiles<BFloat16, Tile, mistake>(gradient, Tile::cluster, stream);
           };
-          return cuda::conv::prepareWarpgroupFilterGradient(cuda::conv::describeFilterGradient(step), device,
-                                                            64, launch);
+          return cuda::conv::prepareWarpgroupFilterGradient<Tile>(cuda::conv::describeFilterGradient(step),
+                                                                  device, launch);
         }};
 
 /// Throws where something is wrong.
@@ -138,30 +137,45 @@ int failingSchedules(Run run, const cuda::Op& op, DataType type) {
 
 int wrong = 0;
 
-template <Mistake mistake>
-void check(const char* name) {
-  struct Kernel {
-    const char* name;
-    Run run;
-    const cuda::Op& op;
-    std::vector<DataType> types = {DataType::float32, DataType::bfloat16};
-  };
-  for (const auto& [kernel, run, op, types] :
-       {Kernel{"convolution", convolve, kConvolution<mistake>},
-        Kernel{"convolution by warpgroups", convolve, kWarpgroups<mistake>, {DataType::bfloat16}},
-        Kernel{"filter gradient", differentiate, kFilterGradient<mistake>},
-        Kernel{"filter gradient by warpgroups",
-               differentiate,
-               kWarpgroupsGradient<mistake>,
-               {DataType::bfloat16}}}) {
+struct Kernel {
+  const char* name;
+  Run run;
+  const cuda::Op& op;
+  std::vector<DataType> types;
+};
+
+void check(const char* name, bool fails, const std::vector<Kernel>& kernels) {
+  for (const auto& [kernel, run, op, types] : kernels) {
     for (const DataType type : types) {
       const int failing = failingSchedules(run, op, type);
-      if ((failing > 0) == (mistake != Mistake::none)) continue;
+      if ((failing > 0) == fails) continue;
       std::printf("%s, %s, %s: %d schedules fail\n", kernel, name,
                   type == DataType::float32 ? "float32" : "bfloat16", failing);
       ++wrong;
     }
   }
+}
+
+/// Of pairs of blocks.
+template <Mistake mistake>
+std::vector<Kernel> clusters() {
+  using namespace cuda::conv;
+  constexpr auto& gradient = kWarpgroupsGradient<GradientTile256, warpgroupFilterGradient256, mistake>;
+  return {{"convolution by clusters", convolve, kWarpgroups<GemmTile256, mistake>, {DataType::bfloat16}},
+          {"filter gradient by clusters", differentiate, gradient, {DataType::bfloat16}}};
+}
+
+template <Mistake mistake>
+void check(const char* name) {
+  using namespace cuda::conv;
+  constexpr auto& gradient = kWarpgroupsGradient<GradientTile64, warpgroupFilterGradient64, mistake>;
+  const std::vector<DataType> both = {DataType::float32, DataType::bfloat16};
+  check(name, mistake != Mistake::none,
+        {{"convolution", convolve, kConvolution<mistake>, both},
+         {"convolution by warpgroups", convolve, kWarpgroups<GemmTile64, mistake>, {DataType::bfloat16}},
+         {"filter gradient", differentiate, kFilterGradient<mistake>, both},
+         {"filter gradient by warpgroups", differentiate, gradient, {DataType::bfloat16}}});
+  check(name, mistake != Mistake::none, clusters<mistake>());
 }
 
 }  // namespace
@@ -171,6 +185,7 @@ int main() {
   check<Mistake::missingBarrier>("a missing barrier");
   check<Mistake::earlyReuse>("memory used again too early");
   check<Mistake::lateWait>("a wait for too few copies");
+  check("an end that does not wait for the cluster", true, clusters<Mistake::earlyEnd>());
 #ifndef __SANITIZE_ADDRESS__  // which ends the process at the first of them
   check<Mistake::boundOfRows>("a row too many");
   check<Mistake::boundOfColumns>("a column too many");

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "cuda/device/cluster.h"
 #include "cuda/device/element.h"
 #include "cuda/device/tensor-copy.h"
 #include "cuda/device/transaction-barrier.h"
@@ -86,8 +87,9 @@ __global__ void convolve(const __grid_constant__ TensorMap pixels, const __grid_
                                                                  : 0;
       arriveExpecting(full, sizeof(Stages::Rows) * 2 + kWrong);
       if (mistake == Mistake::arrivesTwice) arrive(full);
-      copyPixels(&stages.pixels[stage], pixels, full, channel, first % width * of.stride - of.padding,
-                 row % height * of.stride - of.padding, row / height, tap % of.size * of.dilation,
+      const CopiedPixel from{channel, first % width * of.stride - of.padding,
+                             row % height * of.stride - of.padding, row / height};
+      copyPixels(&stages.pixels[stage], pixels, full, from, tap % of.size * of.dilation,
                  tap / of.size * of.dilation);
       copyRows(&stages.filters[stage], filters, full, tap * of.channels + channel,
                static_cast<int>(blockIdx.y) * kFilters);

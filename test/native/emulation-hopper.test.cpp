@@ -12,7 +12,6 @@ namespace {
 using namespace ocrnet;
 using namespace ocrnet::cuda;
 using namespace ocrnet::test;
-using emulation::Pixel;
 
 // A convolution
 
@@ -91,7 +90,7 @@ void testProductsAreAwaited() {
 
 /// Of 8 rows of 32 floats, and what may be wrong with it.
 struct Copy {
-  Pixel first = {0, 0, 0, 0};  // of a matrix: column and row are channel and x
+  CopiedPixel first = {0, 0, 0, 0};  // of a matrix: column and row are channel and x
   bool ofPixels = false;
   int right = 0, down = 0;
   int targetByte = 0, mapByte = 0;
@@ -101,6 +100,12 @@ struct Copy {
 struct CopiedRows {
   alignas(1024) float of[8][32];
   alignas(1024) TransactionBarrier barrier;
+};
+
+/// Of the two blocks of a cluster.
+struct SharedBoxes {
+  alignas(1024) float of[2][8][32];
+  TransactionBarrier copied, read;
 };
 
 struct Maps {
@@ -116,11 +121,10 @@ __global__ void copyOnce(const __grid_constant__ Maps maps, Copy copy, float* ou
     auto* const to = reinterpret_cast<std::byte*>(rows.of) + copy.targetByte;
     const auto* const map = reinterpret_cast<const std::byte*>(copy.ofPixels ? &maps.pixels : &maps.matrix);
     const auto& moved = *reinterpret_cast<const TensorMap*>(map + copy.mapByte);
-    const auto [channel, x, y, image] = copy.first;
     if (copy.ofPixels) {
-      copyPixels(to, moved, rows.barrier, channel, x, y, image, copy.right, copy.down);
+      copyPixels(to, moved, rows.barrier, copy.first, copy.right, copy.down);
     } else {
-      copyRows(to, moved, rows.barrier, channel, x);
+      copyRows(to, moved, rows.barrier, copy.first.channel, copy.first.x);
     }
     if (copy.awaits) awaitPhase(rows.barrier, 0);
   }
@@ -167,6 +171,12 @@ class CopyBench {
     return {out_, out_ + kBoxRows * kBoxColumns};
   }
 
+  template <auto kernel>
+  std::vector<float> together(unsigned blocks) {
+    launch<kernel>({dim3(blocks), kBoxColumns, sizeof(SharedBoxes), 2}, nullptr, maps_.matrix, out_);
+    return {out_, out_ + blocks * kBoxColumns};
+  }
+
  private:
   float *in_, *out_;
   Maps maps_;
@@ -207,6 +217,77 @@ void testCopiesLand() {
   requireCopyFault({}, "its map was not encoded by the driver", &CopyBench::loseMaps);
   requireCopyFault({}, "outside of the allocated memory", &CopyBench::freeSource);
   requireCopyFault({.awaits = false}, "when the block ends");
+}
+
+// Clusters
+
+enum class ClusterMistake { none, startsAlone, endsAlone, copiesTooFar };
+
+/// Each block copies eight rows to both, and both add up all.
+template <ClusterMistake mistake>
+__global__ void sumTogether(const __grid_constant__ TensorMap map, float* out) {
+  auto& boxes = sharedMemory<SharedBoxes>();
+  const auto block = static_cast<int>(blockIdx.x % 2);
+  if (threadIdx.x == 0) {
+    initialise(boxes.copied, 1);
+    initialise(boxes.read, 2);
+    publishBarriers();
+  }
+  mistake == ClusterMistake::startsAlone ? __syncthreads() : synchroniseCluster();
+  if (threadIdx.x == 0) {
+    arriveExpecting(boxes.copied, sizeof boxes.of);
+    constexpr unsigned kBlocks = mistake == ClusterMistake::copiesTooFar ? 7 : 3;
+    copyRows<kBlocks>(boxes.of[block], map, boxes.copied, 0, 2 * block);
+  }
+  awaitPhase(boxes.copied, 0);
+  float sum = 0;
+  for (unsigned row = 0; row < 8; ++row) {
+    for (const auto& rows : boxes.of) sum += rows[row][(threadIdx.x / 4 ^ row) * 4 + threadIdx.x % 4];
+  }
+  out[blockIdx.x * 32 + threadIdx.x] = sum;
+  __syncwarp();
+  if (threadIdx.x < 2) arriveAt(boxes.read, static_cast<int>(threadIdx.x));
+  if (mistake == ClusterMistake::endsAlone) return;
+  awaitPhase(boxes.read, 0);  // both have read, and arrive nowhere any more
+  synchroniseCluster();
+}
+
+template <ClusterMistake mistake>
+void requireClusterFault(const std::string& words) {
+  int count = 0;
+  for (const Policy& policy : allPolicies()) {
+    try {
+      CopyBench(policy).together<sumTogether<mistake>>(4);
+    } catch (const Error& error) {
+      requireWords(error.what(), {"sumTogether", words});
+      ++count;
+    }
+  }
+  require(count > 0, "missed a cluster's mistake");
+}
+
+void testClustersMeet() {
+  for (const Policy& policy : allPolicies()) {
+    const std::vector<float> sums = CopyBench(policy).together<sumTogether<ClusterMistake::none>>(4);
+    for (int i = 0; i < static_cast<int>(sums.size()); ++i) {
+      int sum = 0;
+      for (int block = 0; block < 2; ++block) {
+        for (int row = 2 * block; row < CopyBench::kRows; row += 2) {
+          sum += numberAt(row * CopyBench::kColumns + i % CopyBench::kBoxColumns, 1);
+        }
+      }
+      require(sums[i] == sum, "the blocks of a cluster copied something else to each other");
+    }
+  }
+  requireClusterFault<ClusterMistake::startsAlone>("the barrier at byte");
+  requireClusterFault<ClusterMistake::endsAlone>("ended");
+  requireClusterFault<ClusterMistake::copiesTooFar>("goes to a block that the cluster has not");
+  try {
+    CopyBench({}).together<sumTogether<ClusterMistake::none>>(3);
+  } catch (const Error& error) {
+    return requireWords(error.what(), {"launched with clusters of 2 blocks in a grid of 3 across"});
+  }
+  throw std::runtime_error("launched half a cluster");
 }
 
 // Warpgroups
@@ -328,6 +409,7 @@ int main() {
   return runEmulationTests({
       {"right kernels are right", testRightKernelsAreRight},
       {"barriers are kept", testBarriersAreKept},
+      {"clusters meet", testClustersMeet},
       {"products are awaited", testProductsAreAwaited},
       {"copies land", testCopiesLand},
       {"warpgroups agree", testWarpgroupsAgree},

@@ -68,6 +68,6 @@ union TileMemory {
 };
 
 /// Mistakes that the tests plant into a kernel, to see that they would be noticed.
-enum class Mistake { none, missingBarrier, earlyReuse, lateWait, boundOfRows, boundOfColumns };
+enum class Mistake { none, missingBarrier, earlyReuse, lateWait, boundOfRows, boundOfColumns, earlyEnd };
 
 }  // namespace ocrnet::cuda::conv

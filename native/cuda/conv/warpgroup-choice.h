@@ -65,6 +65,13 @@ inline bool fitsColumns(int number, int columns) {
   return columns == 64 || roundUp(number, columns) - number <= number / 4;
 }
 
+/// For so many tiles, of all blocks of a cluster.
+template <class Tile>
+int blocksOf(int tiles, const Device& device) {
+  const int atOnce = device.multiprocessors * Tile::blocksAtOnce / Tile::cluster;
+  return std::min(tiles, std::max(1, atOnce)) * Tile::cluster;
+}
+
 inline Images sourcesOf(const Problem& p, const void* data) {
   return {.type = p.sourceType,
           .data = data,

@@ -8,7 +8,8 @@ namespace ocrnet::cuda::conv {
 
 template <class T, class Tile, Mistake mistake = Mistake::none>
 void launchGradientTiles(const WarpgroupFilterGradient& gradient, int blocks, cudaStream_t stream) {
-  const LaunchShape shape{dim3(static_cast<unsigned>(blocks)), Tile::threads, sizeof(WarpgroupMemory<Tile>)};
+  const LaunchShape shape{dim3(static_cast<unsigned>(blocks)), Tile::threads, sizeof(WarpgroupMemory<Tile>),
+                          Tile::cluster};
   launch<warpgroupFilterGradientKernel<T, Tile, mistake>>(shape, stream, gradient);
 }
 
@@ -17,13 +18,13 @@ void launchWarpgroupFilterGradient(const WarpgroupFilterGradient& gradient, int 
                                    cudaStream_t stream) {
   switch (columns) {
     case 64:
-      return launchGradientTiles<T, WarpgroupTile<1, 64>>(gradient, blocks, stream);
+      return launchGradientTiles<T, GradientTile64>(gradient, blocks, stream);
     case 128:
-      return launchGradientTiles<T, WarpgroupTile<1, 128>>(gradient, blocks, stream);
+      return launchGradientTiles<T, GradientTile128>(gradient, blocks, stream);
     case 192:
-      return launchGradientTiles<T, WarpgroupTile<3, 64>>(gradient, blocks, stream);
+      return launchGradientTiles<T, GradientTile192>(gradient, blocks, stream);
     default:
-      return launchGradientTiles<T, WarpgroupTile<2, 128>>(gradient, blocks, stream);
+      return launchGradientTiles<T, GradientTile256>(gradient, blocks, stream);
   }
 }
 

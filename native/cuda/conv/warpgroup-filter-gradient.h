@@ -15,6 +15,11 @@
 
 namespace ocrnet::cuda::conv {
 
+using GradientTile64 = WarpgroupTile<1, 64>;
+using GradientTile128 = WarpgroupTile<1, 128>;
+using GradientTile192 = WarpgroupTile<3, 64, 2>;
+using GradientTile256 = WarpgroupTile<2, 128, 2>;
+
 /// Pixels, and channels of a box.
 inline constexpr int kGradientBox = 64;
 
@@ -24,52 +29,46 @@ struct WarpgroupFilterGradient {
   float* sums;             // (parts, outputs, taps, inputs)
   int inputs, inputBoxes;  // of a tap
   int outputs;
-  int pixels, pixelsOfPart;  // the latter whole steps
-  int tiles, tilesAcross, parts;
+  int pixels, pixelsOfPart;       // the latter whole steps
+  int tiles, tilesAcross, parts;  // tiles of all blocks of a cluster
 
   __host__ __device__ int taps() const { return vertical.taps * horizontal.taps; }
 };
 
-/// A tile of one part's sums.
+/// This block's part of a tile of one part's sums.
 template <class Tile>
 struct GradientWork {
   int part, firstRow, firstBox, firstPixel, steps;
 
   __device__ __forceinline__ GradientWork(const WarpgroupFilterGradient& f, int number)
       : part(number / f.tiles),
-        firstRow(number % f.tiles / f.tilesAcross * Tile::rows),
+        firstRow((number % f.tiles / f.tilesAcross * Tile::cluster + blockOfCluster<Tile>()) * Tile::rows),
         firstBox(number % f.tiles % f.tilesAcross * (Tile::columns / kGradientBox)),
         firstPixel(part * f.pixelsOfPart),
         steps((min(f.pixelsOfPart, f.pixels - firstPixel) + kGradientBox - 1) / kGradientBox) {}
 };
-
-/// work(GradientWork) for each of this block's.
-template <class Tile, class Work>
-__device__ __forceinline__ void eachWork(const WarpgroupFilterGradient& f, const Work& work) {
-  for (int i = static_cast<int>(blockIdx.x); i < f.tiles * f.parts; i += static_cast<int>(gridDim.x)) {
-    work(GradientWork<Tile>(f, i));
-  }
-}
 
 template <class Tile>
 __device__ __forceinline__ void copySteps(const WarpgroupFilterGradient& f, const GradientWork<Tile>& work,
                                           WarpgroupMemory<Tile>& memory, Turn<Tile>& turn) {
   constexpr int kBoxBytes = kGradientBox * kBoxRowBytes;
   for (int step = 0; step < work.steps; ++step) {
-    const int pixel = work.firstPixel + step * kGradientBox;
-    const int line = pixel / f.horizontal.results, image = line / f.vertical.results;
-    const int x = f.horizontal.start(pixel % f.horizontal.results);
-    const int y = f.vertical.start(line % f.vertical.results);
+    const int pixel = work.firstPixel + step * kGradientBox, line = pixel / f.horizontal.results;
+    CopiedPixel from{.channel = 0,
+                     .x = f.horizontal.start(pixel % f.horizontal.results),
+                     .y = f.vertical.start(line % f.vertical.results),
+                     .image = line / f.vertical.results};
     copyStep(memory, turn, [&](std::byte* a, std::byte* b, TransactionBarrier& barrier) {
       for (int row = 0; row < Tile::rows; row += kGradientBox) {
         copyRows(a + row * kBoxRowBytes, f.dy, barrier, work.firstRow + row, pixel);
       }
-      for (int i = 0; i < Tile::columns / kGradientBox; ++i) {
+      for (int i = blockOfCluster<Tile>(); i < Tile::columns / kGradientBox; i += Tile::cluster) {
         // Behind the last tap there are channels that no image has: zeros.
         const int box = work.firstBox + i, tap = min(box / f.inputBoxes, f.taps() - 1);
-        const int channel = (box - tap * f.inputBoxes) * kGradientBox;
-        copyPixels(b + i * kBoxBytes, f.x, barrier, channel, x, y, image,
-                   f.horizontal.offset(tap % f.horizontal.taps), f.vertical.offset(tap / f.horizontal.taps));
+        from.channel = (box - tap * f.inputBoxes) * kGradientBox;
+        copyPixels<Tile::allBlocks>(b + i * kBoxBytes, f.x, barrier, from,
+                                    f.horizontal.offset(tap % f.horizontal.taps),
+                                    f.vertical.offset(tap / f.horizontal.taps));
       }
     });
   }
@@ -104,7 +103,7 @@ __device__ __forceinline__ void writeSums(const WarpgroupFilterGradient& f, cons
 }
 
 template <class T, class Tile, Mistake mistake = Mistake::none>
-__global__ void __launch_bounds__(Tile::threads, 1)
+__global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce)
     warpgroupFilterGradientKernel(const __grid_constant__ WarpgroupFilterGradient f) {
   static_assert(Tile::partColumns % kGradientBox == 0, "columns of a product are whole boxes");
   auto& memory = sharedMemory<WarpgroupMemory<Tile>>();
@@ -112,11 +111,13 @@ __global__ void __launch_bounds__(Tile::threads, 1)
       memory,
       [&] {
         Turn<Tile> turn;
-        eachWork<Tile>(f, [&](const GradientWork<Tile>& work) { copySteps(f, work, memory, turn); });
+        eachTile<Tile>(f.tiles * f.parts,
+                       [&](int number) { copySteps(f, GradientWork<Tile>(f, number), memory, turn); });
       },
       [&](int warpgroup) {
         Turn<Tile> turn;
-        eachWork<Tile>(f, [&](const GradientWork<Tile>& work) {
+        eachTile<Tile>(f.tiles * f.parts, [&](int number) {
+          const GradientWork<Tile> work(f, number);
           WarpgroupSums<Tile> sums;
           multiplySteps<T, Tile, OperandRows::ofDepth, mistake>(memory, work.steps, warpgroup, turn, sums);
           writeSums<Tile, mistake>(f, work, warpgroup, sums);
@@ -124,15 +125,16 @@ __global__ void __launch_bounds__(Tile::threads, 1)
       });
 }
 
-/// Starts the kernel of tiles with so many columns on so many multiprocessors.
+/// Starts the kernel of tiles with so many columns in so many blocks.
 using LaunchWarpgroupFilterGradient = void (*)(const WarpgroupFilterGradient&, int columns, int blocks,
                                                cudaStream_t);
 template <class T>
 void launchWarpgroupFilterGradient(const WarpgroupFilterGradient& gradient, int columns, int blocks,
                                    cudaStream_t stream);
 
+/// For each of the tiles above.
+template <class Tile>
 std::unique_ptr<PreparedStep> prepareWarpgroupFilterGradient(const Problem& problem, const Device& device,
-                                                             int columns,
                                                              LaunchWarpgroupFilterGradient launch);
 
 }  // namespace ocrnet::cuda::conv

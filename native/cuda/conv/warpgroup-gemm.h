@@ -21,34 +21,51 @@
 
 namespace ocrnet::cuda::conv {
 
+using GemmTile64 = WarpgroupTile<1, 64>;
+using GemmTile96 = WarpgroupTile<1, 96>;
+using GemmTile128 = WarpgroupTile<1, 128, 2>;
+using GemmTile192 = WarpgroupTile<2, 96, 2>;
+using GemmTile256 = WarpgroupTile<2, 128, 2>;
+
 struct WarpgroupGemm {
   TensorMap source, filter;
   WalkedAxis vertical, horizontal;
   int channelSteps;  // of a tap
   int pixels, resultChannels;
-  int tiles, tilesAcross;
+  int tiles, tilesAcross;  // of all blocks of a cluster
   Finish finish;
 };
 
-/// Of the tiles of this block.
+/// The first pixel and channel of this block's part of a tile.
+template <class Tile>
+__device__ __forceinline__ int firstPixelOf(const WarpgroupGemm& g, int tile) {
+  return (tile / g.tilesAcross * Tile::cluster + blockOfCluster<Tile>()) * Tile::rows;
+}
+template <class Tile>
+__device__ __forceinline__ int firstChannelOf(const WarpgroupGemm& g, int tile) {
+  return tile % g.tilesAcross * Tile::columns;
+}
+
 template <class T, class Tile>
-__device__ __forceinline__ void copySteps(const WarpgroupGemm& g, WarpgroupMemory<Tile>& memory) {
-  Turn<Tile> turn;
-  for (int tile = static_cast<int>(blockIdx.x); tile < g.tiles; tile += static_cast<int>(gridDim.x)) {
-    const int pixel = tile / g.tilesAcross * Tile::rows, row = tile % g.tilesAcross * Tile::columns;
-    const int line = pixel / g.horizontal.results, image = line / g.vertical.results;
-    const int x = g.horizontal.start(pixel % g.horizontal.results);
-    const int y = g.vertical.start(line % g.vertical.results);
-    int column = 0;  // of the filter
-    for (int u = 0; u < g.vertical.taps; ++u) {
-      for (int v = 0; v < g.horizontal.taps; ++v) {
-        for (int step = 0; step < g.channelSteps; ++step, column += kBoxElements<T>) {
-          copyStep(memory, turn, [&](std::byte* a, std::byte* b, TransactionBarrier& barrier) {
-            copyPixels(a, g.source, barrier, step * kBoxElements<T>, x, y, image, g.horizontal.offset(v),
-                       g.vertical.offset(u));
-            copyRows(b, g.filter, barrier, column, row);
-          });
-        }
+__device__ __forceinline__ void copySteps(const WarpgroupGemm& g, int tile, WarpgroupMemory<Tile>& memory,
+                                          Turn<Tile>& turn) {
+  constexpr int kShare = Tile::columns / Tile::cluster;  // of the columns, which this block copies
+  const int pixel = firstPixelOf<Tile>(g, tile), share = blockOfCluster<Tile>() * kShare;
+  const int line = pixel / g.horizontal.results;
+  CopiedPixel from{.channel = 0,
+                   .x = g.horizontal.start(pixel % g.horizontal.results),
+                   .y = g.vertical.start(line % g.vertical.results),
+                   .image = line / g.vertical.results};
+  int column = 0;  // of the filter
+  for (int u = 0; u < g.vertical.taps; ++u) {
+    for (int v = 0; v < g.horizontal.taps; ++v) {
+      for (int step = 0; step < g.channelSteps; ++step, column += kBoxElements<T>) {
+        from.channel = step * kBoxElements<T>;
+        copyStep(memory, turn, [&](std::byte* a, std::byte* b, TransactionBarrier& barrier) {
+          copyPixels(a, g.source, barrier, from, g.horizontal.offset(v), g.vertical.offset(u));
+          copyRows<Tile::allBlocks>(b + share * kBoxRowBytes, g.filter, barrier, column,
+                                    firstChannelOf<Tile>(g, tile) + share);
+        });
       }
     }
   }
@@ -71,8 +88,8 @@ template <class T, class Tile, Mistake mistake>
 __device__ __forceinline__ void finishTile(const WarpgroupGemm& g, int tile, int warpgroup,
                                            const WarpgroupSums<Tile>& sums) {
   constexpr int kGroupColumns = 32, kGroupSums = kGroupColumns / 2;
-  const int row = tile / g.tilesAcross * Tile::rows + rowOfSums(warpgroup);
-  const int column = tile % g.tilesAcross * Tile::columns + static_cast<int>(threadIdx.x) % 4 * 8;
+  const int row = firstPixelOf<Tile>(g, tile) + rowOfSums(warpgroup);
+  const int column = firstChannelOf<Tile>(g, tile) + static_cast<int>(threadIdx.x) % 4 * 8;
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const int pixel = row + 8 * half;
@@ -93,30 +110,35 @@ __device__ __forceinline__ void finishTile(const WarpgroupGemm& g, int tile, int
 }
 
 template <class T, class Tile, Mistake mistake = Mistake::none>
-__global__ void __launch_bounds__(Tile::threads, 1)
+__global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce)
     warpgroupGemmKernel(const __grid_constant__ WarpgroupGemm g) {
   auto& memory = sharedMemory<WarpgroupMemory<Tile>>();
   runWarpgroups<Tile, mistake>(
-      memory, [&] { copySteps<T>(g, memory); },
+      memory,
+      [&] {
+        Turn<Tile> turn;
+        eachTile<Tile>(g.tiles, [&](int tile) { copySteps<T>(g, tile, memory, turn); });
+      },
       [&](int warpgroup) {
         const int steps = g.vertical.taps * g.horizontal.taps * g.channelSteps;
         Turn<Tile> turn;
-        for (int tile = static_cast<int>(blockIdx.x); tile < g.tiles; tile += static_cast<int>(gridDim.x)) {
+        eachTile<Tile>(g.tiles, [&](int tile) {
           WarpgroupSums<Tile> sums;
           multiplySteps<T, Tile, OperandRows::ofResults, mistake>(memory, steps, warpgroup, turn, sums);
           finishTile<T, Tile, mistake>(g, tile, warpgroup, sums);
-        }
+        });
       });
 }
 
-/// Starts the kernel of tiles with so many columns on so many multiprocessors.
+/// Starts the kernel of tiles with so many columns in so many blocks.
 using LaunchWarpgroupGemm = void (*)(const WarpgroupGemm&, int columns, int blocks, cudaStream_t);
 template <class T>
 void launchWarpgroupGemm(const WarpgroupGemm& gemm, int columns, int blocks, cudaStream_t stream);
 
-/// A step that packs the filter where it is no parameter, and then launches.
+/// A step that packs the filter where it is no parameter, and then launches. For each of the tiles above.
+template <class Tile>
 std::unique_ptr<PreparedStep> prepareWarpgroupGemm(const Problem& problem, const StepDescription& step,
-                                                   const Device& device, Parameters& parameters, int columns,
+                                                   const Device& device, Parameters& parameters,
                                                    LaunchWarpgroupGemm launch);
 
 }  // namespace ocrnet::cuda::conv

@@ -4,6 +4,11 @@
 // into a ring of stages in shared memory, two warpgroups multiply, each half of a tile's rows. Barriers tell
 // when a stage is full, and when both have read it. Blocks go on from tile to tile, and the copies for the
 // next run while the sums of the last are finished.
+//
+// What a step of a tile multiplies comes from the second-level cache, faster than that can give it to all
+// multiprocessors at once. So wide tiles are computed in pairs, one below the other, by two blocks of a
+// cluster: each lets half of the columns be copied to both. Of narrow tiles two blocks are on a
+// multiprocessor, of which one finishes its sums while the other multiplies.
 
 #include <cuda_runtime.h>
 
@@ -12,6 +17,7 @@
 
 #include "cuda/conv/axis.h"
 #include "cuda/conv/tile.h"
+#include "cuda/device/cluster.h"
 #include "cuda/device/reduce.h"
 #include "cuda/device/shared.h"
 #include "cuda/device/tensor-copy.h"
@@ -32,17 +38,20 @@ struct WalkedAxis {
 
 inline constexpr int kConsumers = 2;  // warpgroups
 
-/// 128 rows and `parts` times as many columns as one product has. A step of its depth are 128 bytes.
-template <int parts_, int partColumns_>
+/// 128 rows and `parts` times as many columns as one product has, of a block; `cluster` blocks compute tiles
+/// together. A step of its depth are 128 bytes.
+template <int parts_, int partColumns_, int cluster_ = 1>
 struct WarpgroupTile {
   static constexpr int parts = parts_, partColumns = partColumns_;
   static constexpr int rows = kConsumers * kWarpgroupRows, columns = parts * partColumns;
   static constexpr int threads = (1 + kConsumers) * kWarpgroupThreads;
+  static constexpr int cluster = cluster_, blocksAtOnce = columns < 128 ? 2 : 1;
+  static constexpr unsigned allBlocks = cluster > 1 ? (1u << cluster) - 1 : kOwnBlock;
 
   static constexpr std::size_t rowsBytes = std::size_t{rows} * kBoxRowBytes;
   static constexpr std::size_t columnsBytes = std::size_t{columns} * kBoxRowBytes;
   static constexpr std::size_t stageBytes = rowsBytes + columnsBytes;
-  static constexpr std::size_t mostBytes = 224 * 1024;  // of the 227 KB that a block may have
+  static constexpr std::size_t mostBytes = 224 * 1024 / blocksAtOnce;  // of 227 KB
   static constexpr int stages = static_cast<int>(mostBytes / stageBytes < 8 ? mostBytes / stageBytes : 8);
 };
 
@@ -66,7 +75,19 @@ struct Turn {
   }
 };
 
-/// The next step, when its stage has been read: copy(a, b, barrier) starts copies of all its bytes.
+/// work(tile) for each of this block's tiles, of which those of a cluster's blocks are one.
+template <class Tile, class Work>
+__device__ __forceinline__ void eachTile(int tiles, const Work& work) {
+  const auto first = static_cast<int>(blockIdx.x / Tile::cluster);
+  for (int tile = first; tile < tiles; tile += static_cast<int>(gridDim.x / Tile::cluster)) work(tile);
+}
+template <class Tile>
+__device__ __forceinline__ int blockOfCluster() {
+  return static_cast<int>(blockIdx.x % Tile::cluster);
+}
+
+/// The next step, when its stage has been read: copy(a, b, barrier) starts copies of all its bytes, or in a
+/// cluster of this block's share.
 template <class Tile, class Copy>
 __device__ __forceinline__ void copyStep(WarpgroupMemory<Tile>& memory, Turn<Tile>& turn, const Copy& copy) {
   TransactionBarrier& full = memory.full[turn.stage];
@@ -88,7 +109,13 @@ __device__ __forceinline__ void multiplySteps(WarpgroupMemory<Tile>& memory, int
   constexpr int kProducts = kBoxRowBytes / kWarpgroupDepthBytes;
   constexpr int kDepth = rows == OperandRows::ofResults ? kWarpgroupDepthBytes : kBoxBytes / kProducts;
   const auto release = [&](int stage) {
-    if (threadIdx.x % kWarpLanes == 0) arrive(memory.empty[stage]);
+    const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
+    if (lane >= Tile::cluster) return;
+    if constexpr (Tile::cluster > 1) {
+      arriveAt(memory.empty[stage], lane);
+    } else {
+      arrive(memory.empty[stage]);
+    }
   };
   int last = 0;  // stage, whose products may still run
   for (int step = 0; step < steps; ++step) {
@@ -116,13 +143,23 @@ __device__ __forceinline__ void multiplySteps(WarpgroupMemory<Tile>& memory, int
   if constexpr (mistake != Mistake::earlyReuse) release(last);
 }
 
+template <class Tile>
+__device__ __forceinline__ void synchroniseTogether() {
+  if constexpr (Tile::cluster > 1) {
+    synchroniseCluster();
+  } else {
+    __syncthreads();
+  }
+}
+
 /// copyAll() on one thread, multiplyAll(warpgroup) on those of two warpgroups.
 template <class Tile, Mistake mistake, class CopyAll, class MultiplyAll>
 __device__ __forceinline__ void runWarpgroups(WarpgroupMemory<Tile>& memory, const CopyAll& copyAll,
                                               const MultiplyAll& multiplyAll) {
-  constexpr int kConsumerWarps = kConsumers * kWarpgroupThreads / kWarpLanes;
-  // Of the 168 that a launch gives to each thread, those that copies do without go to the sums.
-  constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
+  constexpr int kConsumerWarps = kConsumers * kWarpgroupThreads / kWarpLanes * Tile::cluster;
+  // Of the 168 or 80 that a launch gives to each thread, those that copies do without go to the sums.
+  constexpr int kProducerRegisters = Tile::blocksAtOnce > 1 ? 24 : 40;
+  constexpr int kConsumerRegisters = Tile::blocksAtOnce > 1 ? 104 : 232;
   if (threadIdx.x == 0) {
     for (int i = 0; i < Tile::stages; ++i) {
       initialise(memory.full[i], 1);
@@ -130,7 +167,7 @@ __device__ __forceinline__ void runWarpgroups(WarpgroupMemory<Tile>& memory, con
     }
     publishBarriers();
   }
-  if constexpr (mistake != Mistake::missingBarrier) __syncthreads();
+  if constexpr (mistake != Mistake::missingBarrier) synchroniseTogether<Tile>();
   if (threadIdx.x < kWarpgroupThreads) {
     yieldRegisters<kProducerRegisters>();
     if (threadIdx.x == 0) copyAll();
@@ -138,6 +175,8 @@ __device__ __forceinline__ void runWarpgroups(WarpgroupMemory<Tile>& memory, con
     claimRegisters<kConsumerRegisters>();
     multiplyAll(static_cast<int>(threadIdx.x) / kWarpgroupThreads - 1);
   }
+  // The other block may still copy into this one, or arrive at its barriers.
+  if constexpr (Tile::cluster > 1 && mistake != Mistake::earlyEnd) synchroniseCluster();
 }
 
 /// The row of a tile, of a product's sums 4i and 4i + 1; that of 4i + 2 and 4i + 3 is eight further.
