@@ -32,7 +32,8 @@ Shares sharesOf(const Problem& p, const Device& device) {
   for (int parts = 1; parts <= kMostParts; ++parts) {
     const int pixelsOfPart = roundUp(divideUp(pixels, parts), kGradientBox);
     if (parts > 1 && (parts - 1) * pixelsOfPart >= pixels) continue;  // the last would have none
-    const double rounds = divideUp(best.tiles * parts * Tile::cluster, device.multiprocessors);
+    const int atOnce = device.multiprocessors * Tile::blocksAtOnce;
+    const double rounds = divideUp(best.tiles * parts * Tile::cluster, atOnce) * Tile::blocksAtOnce;
     const double added = parts > 1 ? 2.0 * static_cast<double>(partialSumsBytes(p, parts)) : 0;
     const double steps =
         rounds * (pixelsOfPart / kGradientBox + kStartSteps) + added / (kBytesOfStep * Tile::columns);

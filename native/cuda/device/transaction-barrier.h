@@ -63,6 +63,23 @@ __device__ __forceinline__ void arriveExpecting(TransactionBarrier& barrier, uns
 #endif
 }
 
+#ifndef OCRNET_EMULATION
+/// Waits for a while; whether the phase of this parity has ended.
+__device__ __forceinline__ bool hasEnded(TransactionBarrier& barrier, unsigned parity) {
+  int ended;
+  asm volatile(
+      "{\n"
+      ".reg .pred ended;\n"
+      "mbarrier.try_wait.parity.shared::cta.b64 ended, [%1], %2;\n"
+      "selp.s32 %0, 1, 0, ended;\n"
+      "}"
+      : "=r"(ended)
+      : "r"(addressOf(barrier)), "r"(parity)
+      : "memory");
+  return ended != 0;
+}
+#endif
+
 /// Until the phase of this parity has ended: of a new barrier, its first has parity 0, and that before it,
 /// of parity 1, counts as ended. Stops the kernel after some seconds, for a wait that never ends would take
 /// the GPU with it.
@@ -70,21 +87,12 @@ __device__ __forceinline__ void awaitPhase(TransactionBarrier& barrier, unsigned
 #ifdef OCRNET_EMULATION
   emulation::awaitPhase(&barrier.state, parity);
 #else
-  constexpr int kMostTries = 1 << 24;  // each waits for a while itself
-  for (int i = 0; i < kMostTries; ++i) {
-    int ended;
-    asm volatile(
-        "{\n"
-        ".reg .pred ended;\n"
-        "mbarrier.try_wait.parity.shared::cta.b64 ended, [%1], %2;\n"
-        "selp.s32 %0, 1, 0, ended;\n"
-        "}"
-        : "=r"(ended)
-        : "r"(addressOf(barrier)), "r"(parity)
-        : "memory");
-    if (ended) return;
+  if (hasEnded(barrier, parity)) return;
+  constexpr long long kMostCycles = 1LL << 34;
+  const long long begun = clock64();
+  while (!hasEnded(barrier, parity)) {
+    if (clock64() - begun > kMostCycles) __trap();
   }
-  __trap();
 #endif
 }
 
