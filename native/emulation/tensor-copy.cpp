@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include "cuda/device/mma.h"
+#include "core/tf32.h"
 #include "emulation/cluster.h"
 #include "emulation/memory.h"
 
@@ -32,7 +32,7 @@ void copyRow(std::byte* rows, unsigned index, const EncodedMap& map, const std::
   for (std::size_t i = 0; map.roundsToTf32 && i < kCopiedRowBytes; i += kFloatBytes) {
     std::uint32_t bits;
     std::memcpy(&bits, bytes + i, kFloatBytes);
-    bits = cuda::roundedToTf32(bits);
+    bits = roundedToTf32(bits);
     std::memcpy(bytes + i, &bits, kFloatBytes);
   }
   for (unsigned chunk = 0; chunk < kChunks; ++chunk) {

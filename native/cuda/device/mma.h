@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "core/tf32.h"
 #include "cuda/device/architecture.h"
 #include "cuda/device/element.h"
 
@@ -101,13 +102,7 @@ __device__ __forceinline__ void multiplyAddTf32(float (&c)[4], const std::uint32
 #endif
 }
 
-/// To the nearest number of ten bits of fraction, ties away from zero; NaN stays one. Here and on the host.
-constexpr std::uint32_t roundedToTf32(std::uint32_t bits) {
-  const bool finite = (bits & 0x7f800000) != 0x7f800000;
-  return finite ? (bits + 0x1000) & 0xffffe000 : (bits & 0x7fffff) != 0 ? 0x7fffffff : bits;
-}
-
-/// The same in one instruction.
+/// To the nearest number of tf32, in one instruction.
 __device__ __forceinline__ std::uint32_t roundToTf32(std::uint32_t bits) {
 #if defined(OCRNET_EMULATION) || OCRNET_BEFORE_AMPERE
   return roundedToTf32(bits);
