@@ -107,6 +107,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce)
     warpgroupFilterGradientKernel(const __grid_constant__ WarpgroupFilterGradient f) {
   static_assert(Tile::partColumns % kGradientBox == 0, "columns of a product are whole boxes");
   auto& memory = sharedMemory<WarpgroupMemory<Tile>>();
+  if (threadIdx.x == 0) prefetch(f.x), prefetch(f.dy);
   runWarpgroups<Tile, mistake>(
       memory,
       [&] {

@@ -113,6 +113,7 @@ template <class T, class Tile, Mistake mistake = Mistake::none>
 __global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce)
     warpgroupGemmKernel(const __grid_constant__ WarpgroupGemm g) {
   auto& memory = sharedMemory<WarpgroupMemory<Tile>>();
+  if (threadIdx.x == 0) prefetch(g.source), prefetch(g.filter);
   runWarpgroups<Tile, mistake>(
       memory,
       [&] {

@@ -21,6 +21,15 @@
 
 namespace ocrnet::cuda {
 
+/// Lets the GPU read a description while there is nothing to copy yet.
+__device__ __forceinline__ void prefetch(const TensorMap& map) {
+#ifdef OCRNET_EMULATION
+  static_cast<void>(map);
+#else
+  asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
+#endif
+}
+
 /// For copies into this block alone.
 inline constexpr unsigned kOwnBlock = 0;
 
