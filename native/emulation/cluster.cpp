@@ -67,6 +67,7 @@ void Cluster::endThread(Block& block) {
 
 void Cluster::abandon(std::string fault) {
   fault_ = std::move(fault);
+  std::string().swap(fault);  // what this stack holds, nobody frees
   Context abandoned;
   switchContext(abandoned, scheduler_);
   __builtin_unreachable();

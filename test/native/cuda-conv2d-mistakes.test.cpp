@@ -184,9 +184,9 @@ int main() {
   check<Mistake::none>("no mistake");
   check<Mistake::missingBarrier>("a missing barrier");
   check<Mistake::earlyReuse>("memory used again too early");
-  check<Mistake::lateWait>("a wait for too few copies");
   check("an end that does not wait for the cluster", true, clusters<Mistake::earlyEnd>());
 #ifndef __SANITIZE_ADDRESS__  // which ends the process at the first of them
+  check<Mistake::lateWait>("a wait for too few copies or products");
   check<Mistake::boundOfRows>("a row too many");
   check<Mistake::boundOfColumns>("a column too many");
 #endif
