@@ -22,8 +22,8 @@ template <class Tile>
 Shares sharesOf(const Problem& p, const Device& device) {
   constexpr int kMostParts = 64;
   constexpr double kStartSteps = 8;  // what a tile's start and end take, in steps
-  constexpr double kBytesOfStep =
-      9000;  // that go to memory and back while one column of a tile is multiplied
+  // Bytes that go to memory and back while one column of a tile is multiplied.
+  constexpr double kBytesOfStep = 9000;
   Shares best{.inputBoxes = inputBoxesOf(p), .tiles = 0, .tilesAcross = 0, .parts = 1, .pixelsOfPart = 0};
   best.tilesAcross = divideUp(p.taps() * best.inputBoxes * kGradientBox, Tile::columns);
   best.tiles = divideUp(p.resultChannels, Tile::rows * Tile::cluster) * best.tilesAcross;

@@ -48,10 +48,30 @@ struct GradientWork {
         steps((min(f.pixelsOfPart, f.pixels - firstPixel) + kGradientBox - 1) / kGradientBox) {}
 };
 
+/// What lies under 64 columns: channels of x, moved by a tap.
+struct ColumnBox {
+  int channel, right, down;
+};
+
+/// Behind the last tap there are channels that no image has: zeros.
+__device__ __forceinline__ ColumnBox columnBox(const WarpgroupFilterGradient& f, int box) {
+  const int tap = min(box / f.inputBoxes, f.taps() - 1);
+  return {.channel = (box - tap * f.inputBoxes) * kGradientBox,
+          .right = f.horizontal.offset(tap % f.horizontal.taps),
+          .down = f.vertical.offset(tap / f.horizontal.taps)};
+}
+
 template <class Tile>
 __device__ __forceinline__ void copySteps(const WarpgroupFilterGradient& f, const GradientWork<Tile>& work,
                                           WarpgroupMemory<Tile>& memory, Turn<Tile>& turn) {
-  constexpr int kBoxBytes = kGradientBox * kBoxRowBytes;
+  constexpr int kBoxes = Tile::columns / kGradientBox, kBoxBytes = kGradientBox * kBoxRowBytes;
+  constexpr int kShare =
+      (kBoxes + Tile::cluster - 1) / Tile::cluster;  // of the boxes, which this block copies
+  ColumnBox boxes[kShare];
+#pragma unroll
+  for (int i = 0; i < kShare; ++i) {
+    boxes[i] = columnBox(f, work.firstBox + blockOfCluster<Tile>() + i * Tile::cluster);
+  }
   for (int step = 0; step < work.steps; ++step) {
     const int pixel = work.firstPixel + step * kGradientBox, line = pixel / f.horizontal.results;
     CopiedPixel from{.channel = 0,
@@ -59,16 +79,16 @@ __device__ __forceinline__ void copySteps(const WarpgroupFilterGradient& f, cons
                      .y = f.vertical.start(line % f.vertical.results),
                      .image = line / f.vertical.results};
     copyStep(memory, turn, [&](std::byte* a, std::byte* b, TransactionBarrier& barrier) {
+#pragma unroll
       for (int row = 0; row < Tile::rows; row += kGradientBox) {
         copyRows(a + row * kBoxRowBytes, f.dy, barrier, work.firstRow + row, pixel);
       }
-      for (int i = blockOfCluster<Tile>(); i < Tile::columns / kGradientBox; i += Tile::cluster) {
-        // Behind the last tap there are channels that no image has: zeros.
-        const int box = work.firstBox + i, tap = min(box / f.inputBoxes, f.taps() - 1);
-        from.channel = (box - tap * f.inputBoxes) * kGradientBox;
-        copyPixels<Tile::allBlocks>(b + i * kBoxBytes, f.x, barrier, from,
-                                    f.horizontal.offset(tap % f.horizontal.taps),
-                                    f.vertical.offset(tap / f.horizontal.taps));
+#pragma unroll
+      for (int i = 0; i < kShare; ++i) {
+        const int place = blockOfCluster<Tile>() + i * Tile::cluster;
+        if (place >= kBoxes) continue;
+        from.channel = boxes[i].channel;
+        copyPixels<Tile::allBlocks>(b + place * kBoxBytes, f.x, barrier, from, boxes[i].right, boxes[i].down);
       }
     });
   }
