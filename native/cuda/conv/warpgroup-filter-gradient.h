@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "core/integers.h"
 #include "cuda/conv/problem.h"
 #include "cuda/conv/warpgroup-tile.h"
 #include "cuda/launch.h"
@@ -45,7 +46,7 @@ struct GradientWork {
         firstRow((number % f.tiles / f.tilesAcross * Tile::cluster + blockOfCluster<Tile>()) * Tile::rows),
         firstBox(number % f.tiles % f.tilesAcross * (Tile::columns / kGradientBox)),
         firstPixel(part * f.pixelsOfPart),
-        steps((min(f.pixelsOfPart, f.pixels - firstPixel) + kGradientBox - 1) / kGradientBox) {}
+        steps(divideUp(min(f.pixelsOfPart, f.pixels - firstPixel), kGradientBox)) {}
 };
 
 /// What lies under 64 columns: channels of x, moved by a tap.
@@ -65,8 +66,7 @@ template <class Tile>
 __device__ __forceinline__ void copySteps(const WarpgroupFilterGradient& f, const GradientWork<Tile>& work,
                                           WarpgroupMemory<Tile>& memory, Turn<Tile>& turn) {
   constexpr int kBoxes = Tile::columns / kGradientBox, kBoxBytes = kGradientBox * kBoxRowBytes;
-  constexpr int kShare =
-      (kBoxes + Tile::cluster - 1) / Tile::cluster;  // of the boxes, which this block copies
+  constexpr int kShare = divideUp(kBoxes, Tile::cluster);  // of the boxes, which this block copies
   ColumnBox boxes[kShare];
 #pragma unroll
   for (int i = 0; i < kShare; ++i) {
