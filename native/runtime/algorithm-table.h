@@ -1,7 +1,8 @@
 #pragma once
 
 // How a device chooses among several ways to compute a step. An Algorithm of its own making has
-//   supports(problem, device), estimate(problem, device) → AlgorithmEstimate, only for problems that it supports.
+//   supports(problem, device),
+//   estimate(problem, device) → AlgorithmEstimate, only for problems that it supports.
 
 #include <span>
 #include <string>
@@ -48,7 +49,8 @@ std::vector<Choice> candidateAlgorithms(AlgorithmTable<Algorithm> table, const P
                                         const Device& device) {
   std::vector<Choice> candidates;
   for (std::uint32_t i = 0; i < table.size(); ++i) {
-    if (table[i]->supports(problem, device)) candidates.push_back(choiceOf(i, table[i]->estimate(problem, device)));
+    if (table[i]->supports(problem, device))
+      candidates.push_back(choiceOf(i, table[i]->estimate(problem, device)));
   }
   return candidates;
 }

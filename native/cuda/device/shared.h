@@ -4,8 +4,8 @@
 
 namespace ocrnet::cuda {
 
-/// The block's shared memory, of which the launch asks for sizeof(T) bytes or more. Not initialised. It begins
-/// where the copy engine's swizzled boxes may.
+/// The block's shared memory, of which the launch asks for sizeof(T) bytes or more. Not initialised. It
+/// begins where the copy engine's swizzled boxes may.
 template <class T>
 __device__ __forceinline__ T& sharedMemory() {
 #ifdef OCRNET_EMULATION
