@@ -73,11 +73,17 @@ export function lower(graph: Graph, precision: Precision, { algebra = true }: Lo
   }, graph);
 }
 
-/** Plans a graph as it is: one that has been through its passes, as those of training are. */
+/** Plans a graph that has been through its passes, as those of training are, but for what the target wants. */
 export function compilePrepared(graph: Graph, target: Target): Compiled {
   verify(graph);
-  const cost = costOf(graph);
-  return { ...plan(graph, target), graph, cost, executedFlops: cost.flops };
+  const prepared = target.prepare?.(graph) ?? graph;
+  if (prepared !== graph) verify(prepared, `what ${target.name} wants`);
+  return {
+    ...plan(prepared, target),
+    graph: prepared,
+    cost: costOf(graph),
+    executedFlops: totalFlops(prepared),
+  };
 }
 
 /** From a network to a plan for one device. */

@@ -1,4 +1,4 @@
-import type { Node } from '../ir/graph.js';
+import type { Graph, Node } from '../ir/graph.js';
 import type { PlanLayout } from './encode.js';
 
 /** What a device says about one step: the algorithm that it will run and the scratch memory for it. */
@@ -15,6 +15,8 @@ export interface Target {
   unsupported(node: Node): string | undefined;
   /** Whether reading or writing this operand as a channel slice of a wider tensor costs nothing. The spec allows it. */
   slicesFreely(node: Node, operand: string): boolean;
+  /** What the device wants of a graph that has been through its passes, before it is planned: one more pass. */
+  prepare?(graph: Graph): Graph;
   /** Asks about each step of a plan whose algorithms are unchosen. */
   inspect(layout: PlanLayout): readonly Inspection[];
 }

@@ -1,6 +1,7 @@
 import { bool, float } from '../ir/attributes.js';
 import { defineOp, notDifferentiable, requireShape } from '../ir/op.js';
-import { elementCount } from '../ir/tensor-type.js';
+import { elementCount, formatType, type TensorType } from '../ir/tensor-type.js';
+import { requireMoments } from './conv2d-moments.js';
 import { epilogueAttributes } from './epilogue.js';
 import { nhwc, requireFloat, requireSameType, requireVector } from './shapes.js';
 
@@ -14,15 +15,18 @@ import { nhwc, requireFloat, requireSameType, requireVector } from './shapes.js'
  * Mₘ = Σ (x − μₘ)²; then n = Σ nₘ, mean = Σ nₘ μₘ / n and variance = Σ (Mₘ + nₘ (μₘ − mean)²) / n (Chan, Golub and LeVeque 1979),
  * in float64 and in the order of the members, so that all come to the same bits. The step waits for all of them.
  *
- * `frozen` normalises with the running statistics and leaves them; then nothing is synchronised. `recoversInput` promises the backward pass that x can be
- * computed from y, so that x need not be kept: In-Place Activated BatchNorm (Rota Bulò et al. 2018), for activations that can
- * be inverted and without a residual.
+ * `frozen` normalises with the running statistics and leaves them; then nothing is synchronised. `recoversInput` promises the
+ * backward pass that x can be computed from y, so that x need not be kept: In-Place Activated BatchNorm (Rota Bulò et al. 2018),
+ * for activations that can be inverted and without a residual.
+ *
+ * `means` and `squares` (ranges, C) are the moments of x's ranges of 64 pixels, where a conv2dMoments has found them: both or
+ * neither, and neither where it is frozen. Mean and variance are then joined from them by the same formula, and x is read once.
  */
 export const batchNormTraining = defineOp({
   name: 'batchNormTraining',
   summary: 'batch normalisation with the statistics of the batch',
   inputs: ['x', 'weight', 'bias', 'runningMean', 'runningVariance'],
-  optionalInputs: ['residual'],
+  optionalInputs: ['residual', 'means', 'squares'],
   outputs: ['y', 'mean', 'inverseDeviation', 'newRunningMean', 'newRunningVariance'],
   attributes: {
     epsilon: float,
@@ -33,20 +37,25 @@ export const batchNormTraining = defineOp({
     ...epilogueAttributes,
   },
   facts: {
-    exactInputs: ['weight', 'bias', 'runningMean', 'runningVariance'],
+    exactInputs: ['weight', 'bias', 'runningMean', 'runningVariance', 'means', 'squares'],
     epilogue: { residual: true, activation: true },
     inPlaceOf: 'x',
     updates: { newRunningMean: 'runningMean', newRunningVariance: 'runningVariance' },
     readsSlices: ['x', 'residual'],
     writesSlices: true,
   },
-  infer({ x, weight, bias, runningMean, runningVariance, residual }, attributes) {
+  infer({ x, weight, bias, runningMean, runningVariance, residual, means, squares }, attributes) {
     const channels = nhwc(x, 'x')[3];
     requireFloat(x, 'x');
     for (const [name, vector] of Object.entries({ weight, bias, runningMean, runningVariance }))
       requireVector(vector, name, channels);
     requireSameType(x, residual, 'x and residual');
-    const { recoversInput, activation, negativeSlope } = attributes;
+    requireMoments(x, { means, squares });
+    const { frozen, recoversInput, activation, negativeSlope } = attributes;
+    requireShape(
+      !frozen || means === undefined,
+      () => `is frozen and takes no moments, got means ${formatType(means as TensorType)}`,
+    );
     requireShape(
       !recoversInput || (residual === undefined && invertible({ activation, negativeSlope })),
       () => `cannot recover its input through ${residual ? 'a residual' : activation}`,

@@ -16,6 +16,7 @@ import { cast } from './cast.js';
 import { channelSums } from './channel-sums.js';
 import { concat } from './concat.js';
 import { conv2d, conv2dFilterGradient, conv2dInputGradient } from './conv2d.js';
+import { conv2dMoments } from './conv2d-moments.js';
 import { crossEntropy } from './cross-entropy.js';
 import { distributeRegions } from './distribute-regions.js';
 import { dropout } from './dropout.js';
@@ -91,6 +92,7 @@ export const trainingOperations: readonly AnyOpSpec[] = [
   attendCrissCrossGradient,
   dropout,
   adjustLossScale,
+  conv2dMoments,
 ].map(erase);
 
 /** Every operation. The position is its code in an encoded plan; `npm run generate` writes the C++ side of this list. */
@@ -136,6 +138,7 @@ export type TrainingOperationName =
   | (typeof channelSums)['name']
   | (typeof conv2dFilterGradient)['name']
   | (typeof conv2dInputGradient)['name']
+  | (typeof conv2dMoments)['name']
   | (typeof crossEntropy)['name']
   | (typeof dotProduct)['name']
   | (typeof dropout)['name']
@@ -186,6 +189,7 @@ export {
   conv2d,
   conv2dFilterGradient,
   conv2dInputGradient,
+  conv2dMoments,
   crossEntropy,
   distributeRegions,
   dotProduct,

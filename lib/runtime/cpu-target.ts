@@ -1,9 +1,10 @@
 import type { Target } from '../compile/target.js';
 import { typesOf, type Value } from '../ir/graph.js';
-import { type AttributeValues, erase } from '../ir/op.js';
-import { conv2d, conv2dFilterGradient, conv2dInputGradient } from '../ops/index.js';
+import { type AnyOpSpec, type AttributeValues, erase } from '../ir/op.js';
+import { conv2d, conv2dFilterGradient, conv2dInputGradient, conv2dMoments } from '../ops/index.js';
 
 const convolution = erase(conv2d);
+const convolutionWithMoments = erase(conv2dMoments);
 const inputGradient = erase(conv2dInputGradient);
 const filterGradient = erase(conv2dFilterGradient);
 
@@ -15,14 +16,16 @@ export function cpuTarget(inspect: Target['inspect']): Target {
     // oneDNN's convolutions want dense tensors and would pay for a slice with a copy; ours do not mind, and matrix products
     // are cut into pieces that are copied within the cache.
     slicesFreely: ({ spec, inputs, outputs, attributes }) => {
-      if (spec === convolution && isFloat32Product(inputs, attributes)) return true;
-      if (spec === convolution || spec === inputGradient)
+      if (isConvolution(spec) && isFloat32Product(inputs, attributes)) return true;
+      if (isConvolution(spec) || spec === inputGradient)
         return isWinograd(inputs.x ?? inputs.dy, inputs.filter, attributes);
       return spec !== filterGradient || isSumOfProducts(outputs.dFilter, attributes);
     },
     inspect,
   };
 }
+
+const isConvolution = (spec: AnyOpSpec): boolean => spec === convolution || spec === convolutionWithMoments;
 
 /** Pointwise convolutions; the bfloat16 ones are too fast for copies even within the cache. */
 function isFloat32Product(inputs: Readonly<Record<string, Value>>, attributes: AttributeValues): boolean {

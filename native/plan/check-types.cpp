@@ -128,7 +128,9 @@ void checkReferences(const Plan& plan, const Step& step, const OpSchema& schema,
     if (info.storage == Storage::state && schema.updates[i] < 0) {
       fail(where, output + " is no update of state and must not be written there");
     }
-    if (!info.dense() && !schema.writesSlices) fail(where, "cannot write a slice as " + output);
+    // Of channels: what else an operation tells beside its maps is dense.
+    if (!info.dense() && !(schema.writesSlices && info.rank == 4))
+      fail(where, "cannot write a slice as " + output);
   }
   if (!writes) fail(where, "all its outputs are absent");
   if (step.outputs[0] == kAbsent)

@@ -95,10 +95,11 @@ inline std::int64_t windowCount(std::int64_t size, std::int64_t kernel, const Wi
   return ceilMode && (count - 1) * stride >= size + padding ? count - 1 : count;
 }
 
-// Asked by the rules of their gradients.
+// Asked by the rules of their gradients and of what takes their place in training.
 std::vector<TensorType> infer(const AttendCrissCrossAttributes&, Inputs);
 std::vector<TensorType> infer(const AttendPixelsAttributes&, Inputs);
 std::vector<TensorType> infer(const AttendRegionsAttributes&, Inputs);
+std::vector<TensorType> infer(const Conv2dAttributes&, Inputs);
 std::vector<TensorType> infer(const MaxPool2dAttributes&, Inputs);
 
 std::vector<TensorType> infer(const AllReduceAttributes&, Inputs);
@@ -115,6 +116,7 @@ std::vector<TensorType> infer(const BatchNormTrainingAttributes&, Inputs);
 std::vector<TensorType> infer(const ChannelSumsAttributes&, Inputs);
 std::vector<TensorType> infer(const Conv2dFilterGradientAttributes&, Inputs);
 std::vector<TensorType> infer(const Conv2dInputGradientAttributes&, Inputs);
+std::vector<TensorType> infer(const Conv2dMomentsAttributes&, Inputs);
 std::vector<TensorType> infer(const CrossEntropyAttributes&, Inputs);
 std::vector<TensorType> infer(const DotProductAttributes&, Inputs);
 std::vector<TensorType> infer(const DropoutAttributes&, Inputs);

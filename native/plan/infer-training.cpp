@@ -1,5 +1,7 @@
 // The shape rules of what training adds: the backward pass, losses, optimisers.
 
+#include "core/integers.h"
+#include "core/moments.h"
 #include "plan/infer-rules.h"
 
 namespace ocrnet::rules {
@@ -19,6 +21,26 @@ void requireConvolved(const TensorType& x, const TensorType& filter, const Tenso
                             windowCount(x.shape[2], filter.shape[2], window), filter.shape[0]);
   require(filter.shape[3] * a.groups == x.shape[3] && filter.shape[0] % a.groups == 0 && typeOf(dy) == y,
           ("expected the gradient of an output " + ocrnet::formatType(y)).c_str(), dy);
+}
+
+/// Of the means of an activation's ranges of pixels, and of their squares.
+TensorType momentsOf(const TensorType& y) {
+  const std::int64_t pixels = y.shape[0] * y.shape[1] * y.shape[2];
+  return {DataType::float32, 2, {divideUp(pixels, kMomentPixels), y.shape[3], 1, 1}};
+}
+
+/// Of x, both or neither.
+void requireMoments(const TensorInfo& x, const TensorInfo* means, const TensorInfo* squares) {
+  if ((means == nullptr) != (squares == nullptr)) {
+    throw Error("INVALID_PLAN", std::string("expected both means and squares, or neither, received ") +
+                                    (means ? "means" : "squares") + " alone");
+  }
+  const TensorType expected = momentsOf(typeOf(x));
+  for (const TensorInfo* moments : {means, squares}) {
+    if (moments == nullptr) continue;
+    require(typeOf(*moments) == expected,
+            ("expected moments of x as " + ocrnet::formatType(expected)).c_str(), *moments);
+  }
 }
 
 /// Flat float32 vectors of one length.
@@ -51,6 +73,9 @@ std::vector<TensorType> infer(const BatchNormTrainingAttributes& a, Inputs in) {
   if (a.recoversInput && (in[5] != nullptr || !isInvertible(a.activation, a.negativeSlope))) {
     throw Error("INVALID_PLAN", "cannot recover its input through a residual or such an activation");
   }
+  requireMoments(x, in[6], in[7]);
+  if (a.frozen && in[6] != nullptr)
+    throw Error("INVALID_PLAN", "expected no moments where it is frozen, received " + formatType(*in[6]));
   const TensorType vector = typeOf(*in[1]);
   return {typeOf(x), vector, vector, vector, vector};
 }
@@ -171,6 +196,14 @@ std::vector<TensorType> infer(const Conv2dFilterGradientAttributes& a, Inputs in
       nhwc(DataType::float32, dy.channels(), a.kernelHeight, a.kernelWidth, x.channels() / a.groups);
   requireConvolved(typeOf(x), dFilter, dy, a);
   return {dFilter};
+}
+
+std::vector<TensorType> infer(const Conv2dMomentsAttributes& a, Inputs in) {
+  const TensorInfo* const operands[] = {in[0], in[1], in[2], nullptr};
+  const TensorType y = infer(
+      Conv2dAttributes{a.stride, a.padding, a.dilation, a.groups, Activation::none, 0, OutputType::same},
+      operands)[0];
+  return {y, momentsOf(y), momentsOf(y)};
 }
 
 std::vector<TensorType> infer(const SliceChannelsAttributes& a, Inputs in) {

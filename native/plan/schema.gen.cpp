@@ -79,9 +79,9 @@ const std::vector<OpSchema>& opSchemas() {
     {"join", {}, 0, {"y"},
      {},
      -1, {-1}, {}, false, false},
-    {"batchNormTraining", {"x", "weight", "bias", "runningMean", "runningVariance", "residual"}, 5, {"y", "mean", "inverseDeviation", "newRunningMean", "newRunningVariance"},
+    {"batchNormTraining", {"x", "weight", "bias", "runningMean", "runningVariance", "residual", "means", "squares"}, 5, {"y", "mean", "inverseDeviation", "newRunningMean", "newRunningVariance"},
      {{"epsilon", -1}, {"momentum", -1}, {"frozen", 2}, {"synchronised", 2}, {"recoversInput", 2}, {"activation", 4}, {"negativeSlope", -1}},
-     0, {-1, -1, -1, 3, 4}, {true, false, false, false, false, true}, true, false},
+     0, {-1, -1, -1, 3, 4}, {true, false, false, false, false, true, false, false}, true, false},
     {"batchNormGradient", {"dy", "weight", "bias", "mean", "inverseDeviation", "x", "y"}, 5, {"dx", "dWeight", "dBias", "dResidual"},
      {{"frozen", 2}, {"synchronised", 2}, {"activation", 4}, {"negativeSlope", -1}},
      0, {-1, -1, -1, -1}, {true, false, false, false, false, true, true}, true, false},
@@ -154,6 +154,9 @@ const std::vector<OpSchema>& opSchemas() {
     {"adjustLossScale", {"gradients", "lossScale"}, 2, {"newLossScale", "gradientScale", "scale"},
      {{"growthInterval", 0}},
      -1, {1, -1, -1}, {false, false}, false, false},
+    {"conv2dMoments", {"x", "filter", "bias"}, 2, {"y", "means", "squares"},
+     {{"stride", 0}, {"padding", 0}, {"dilation", 0}, {"groups", 0}},
+     -1, {-1, -1, -1}, {true, false, false}, true, false},
   };
   return schemas;
 }
@@ -258,6 +261,8 @@ Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t> words)
       return DropoutAttributes{std::bit_cast<float>(words[0]), static_cast<Dropped>(words[1]), static_cast<std::int32_t>(words[2])};
     case Opcode::adjustLossScale:
       return AdjustLossScaleAttributes{static_cast<std::int32_t>(words[0])};
+    case Opcode::conv2dMoments:
+      return Conv2dMomentsAttributes{static_cast<std::int32_t>(words[0]), static_cast<std::int32_t>(words[1]), static_cast<std::int32_t>(words[2]), static_cast<std::int32_t>(words[3])};
   }
   return {};
 }

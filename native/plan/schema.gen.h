@@ -12,7 +12,7 @@
 namespace ocrnet {
 
 inline constexpr std::uint32_t kPlanFormatVersion = 2;
-inline constexpr std::uint32_t kSchemaFingerprint = 0xec3d037e;
+inline constexpr std::uint32_t kSchemaFingerprint = 0x8581ea49;
 
 enum class Opcode : std::uint32_t {
   normalizeImage,
@@ -64,6 +64,7 @@ enum class Opcode : std::uint32_t {
   attendCrissCrossGradient,
   dropout,
   adjustLossScale,
+  conv2dMoments,
 };
 
 /// bytes to normalised activations
@@ -381,7 +382,15 @@ struct AdjustLossScaleAttributes {
   std::int32_t growthInterval;
 };
 
-using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ScaleByAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SoftmaxAttributes, SpatialSoftmaxAttributes, LabelRegionsAttributes, AggregateRegionsAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, ResizeTapsAttributes, AttendPixelsAttributes, AttendCrissCrossAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, DotProductAttributes, ResizeBilinearGradientAttributes, SoftmaxGradientAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, AllReduceAttributes, AttendPixelsGradientAttributes, AttendCrissCrossGradientAttributes, DropoutAttributes, AdjustLossScaleAttributes>;
+/// convolution, and the moments of its result
+struct Conv2dMomentsAttributes {
+  std::int32_t stride;
+  std::int32_t padding;
+  std::int32_t dilation;
+  std::int32_t groups;
+};
+
+using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ScaleByAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SoftmaxAttributes, SpatialSoftmaxAttributes, LabelRegionsAttributes, AggregateRegionsAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, ResizeTapsAttributes, AttendPixelsAttributes, AttendCrissCrossAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, DotProductAttributes, ResizeBilinearGradientAttributes, SoftmaxGradientAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, AllReduceAttributes, AttendPixelsGradientAttributes, AttendCrissCrossGradientAttributes, DropoutAttributes, AdjustLossScaleAttributes, Conv2dMomentsAttributes>;
 
 /// Every operation that a device runs: the others are compiled away. X(name) for each.
 #define OCRNET_EXECUTABLE_OPS(X) \
@@ -431,7 +440,8 @@ using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, Batc
   X(attendPixelsGradient) \
   X(attendCrissCrossGradient) \
   X(dropout) \
-  X(adjustLossScale)
+  X(adjustLossScale) \
+  X(conv2dMoments)
 
 struct FieldSchema {
   std::string_view name;

@@ -136,6 +136,49 @@ def batch_norm(name, shape, after, frozen=False, recovers_input=False, residual=
         yield case(f"{name}, gradient from y", "batchNormGradient", {**stored, "y": y}, given, outputs)
 
 
+def moments_of(y):
+    """Of each 64 neighbouring pixels: their means, and the sums of squared distances from these."""
+    ranges = torch.from_numpy(y.reshape(-1, y.shape[3])).split(64)
+    means = torch.stack([pixels.mean(dim=0) for pixels in ranges])
+    squares = torch.stack([pixels.var(dim=0, unbiased=False) * len(pixels) for pixels in ranges])
+    return {"means": means.numpy(), "squares": squares.numpy()}
+
+
+def convolution_with_moments(name, x_shape, outputs, kernel, stride=1, padding=None, dilation=1, groups=1, bias=False):
+    padding = dilation * (kernel - 1) // 2 if padding is None else padding
+    inputs = {
+        "x": random(f"{name} x", *x_shape),
+        "filter": random(f"{name} filter", outputs, kernel, kernel, x_shape[3] // groups),
+    }
+    if bias:
+        inputs["bias"] = random(f"{name} bias", outputs) * np.float32(4)
+    window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    offset = wide(inputs["bias"]) if bias else None
+    y = nhwc(F.conv2d(nchw(inputs["x"]), nchw(inputs["filter"]), offset, *window.values()))
+    yield case(name, "conv2dMoments", inputs, window, {"y": y, **moments_of(y)})
+
+
+def batch_norm_with_moments(name, shape, after, residual=False):
+    """The case of batch_norm, and the same from the moments of x, which are stored in float32."""
+    plain = next(batch_norm(name, shape, after, residual=residual))
+    moments = {key: values.astype(np.float32) for key, values in moments_of(plain["inputs"]["x"].astype(np.float64)).items()}
+    yield case(name, plain["op"], {**plain["inputs"], **moments}, plain["attributes"], plain["outputs"])
+
+
+def moments():
+    yield from convolution_with_moments("moments conv 1x1", (2, 5, 7, 24), 17, 1)
+    yield from convolution_with_moments("moments conv 1x1 of whole ranges", (2, 8, 8, 16), 20, 1, bias=True)
+    yield from convolution_with_moments("moments conv 3x3", (3, 9, 5, 16), 33, 3, bias=True)
+    yield from convolution_with_moments("moments conv 3x3 stride 2", (2, 21, 13, 8), 19, 3, stride=2)
+    yield from convolution_with_moments("moments conv 3x3 dilation 2 and one pixel more", (1, 13, 5, 8), 16, 3, dilation=2)
+    yield from convolution_with_moments("moments conv 3x3 on one pixel", (1, 1, 1, 8), 5, 3, bias=True)
+    yield from convolution_with_moments("moments conv groups 4", (1, 9, 8, 16), 8, 3, groups=4)
+    yield from batch_norm_with_moments("batch norm of moments", (2, 9, 7, 19), NO_ACTIVATION)
+    yield from batch_norm_with_moments("batch norm of moments of whole ranges", (1, 16, 12, 5), RELU)
+    yield from batch_norm_with_moments("batch norm of moments residual leaky", (1, 5, 13, 16), LEAKY, residual=True)
+    yield from batch_norm_with_moments("batch norm of moments of two pixels", (1, 1, 2, 3), NO_ACTIVATION)
+
+
 def batch_norms():
     yield from batch_norm("batch norm", (2, 5, 7, 19), NO_ACTIVATION)
     yield from batch_norm("batch norm relu", (3, 4, 5, 16), RELU, epsilon=0.001)
@@ -323,5 +366,5 @@ def pixel_attention():
 
 
 def all_cases():
-    for group in (convolutions, batch_norms, elementwise, pools, resizes, softmaxes, spatial_softmaxes, regions, pixel_attention):
+    for group in (convolutions, batch_norms, elementwise, pools, resizes, softmaxes, spatial_softmaxes, regions, pixel_attention, moments):
         yield from group()

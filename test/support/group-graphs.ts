@@ -1,7 +1,7 @@
 import { GraphBuilder } from '../../lib/ir/builder.js';
 import type { Graph, Value } from '../../lib/ir/graph.js';
 import type { Activation } from '../../lib/ops/epilogue.js';
-import { allReduce, batchNormGradient, batchNormTraining } from '../../lib/ops/index.js';
+import { allReduce, batchNormGradient, batchNormTraining, conv2dMoments } from '../../lib/ops/index.js';
 
 const float = (shape: readonly number[]) => ({ dataType: 'float32', shape }) as const;
 
@@ -16,15 +16,19 @@ export function sumGraph(count: number, average = false): Graph {
 export interface NormCase {
   readonly activation: Activation;
   readonly residual: boolean;
+  /** Whether the batch norm has its moments from a convolution, of the input "x" with the input "filter", (C, 1, 1, C). */
+  readonly moments?: boolean;
 }
 
 /** Forward and backward of one batch norm, for a batch or a part of one. */
 export function normGraph(
   shape: readonly [number, number, number, number],
-  { synchronised, activation, residual }: NormCase & { readonly synchronised: boolean },
+  { synchronised, activation, residual, moments = false }: NormCase & { readonly synchronised: boolean },
 ): Graph {
   const graph = new GraphBuilder('norm');
-  const [x, dy] = [graph.input('x', float(shape)), graph.input('dy', float(shape))];
+  const [given, dy] = [graph.input('x', float(shape)), graph.input('dy', float(shape))];
+  const found = moments ? convolved(graph, given) : undefined;
+  const x = found?.y ?? given;
   const vector = (name: string) => graph.input(name, float([shape[3]]));
   const [weight, bias] = [vector('weight'), vector('bias')];
   const [runningMean, runningVariance] = [vector('runningMean'), vector('runningVariance')];
@@ -32,7 +36,10 @@ export function normGraph(
   const after = { activation, negativeSlope: 0.1 };
   const { y, mean, inverseDeviation, newRunningMean, newRunningVariance } = graph.add(
     batchNormTraining,
-    { x, weight, bias, runningMean, runningVariance, ...(other && { residual: other }) },
+    {
+      ...{ x, weight, bias, runningMean, runningVariance, residual: other },
+      ...{ means: found?.means, squares: found?.squares },
+    },
     { epsilon: 1e-5, momentum: 0.3, frozen: false, synchronised, recoversInput: false, ...after },
   );
   const { dx, dWeight, dBias, dResidual } = graph.add(
@@ -44,3 +51,13 @@ export function normGraph(
   for (const [name, value] of Object.entries({ ...outputs, dResidual })) graph.output(name, value);
   return graph.build();
 }
+
+function convolved(graph: GraphBuilder, x: Value) {
+  const channels = x.type.shape[3] as number;
+  const filter = graph.input('filter', float([channels, 1, 1, channels]));
+  return graph.add(conv2dMoments, { x, filter }, { stride: 1, padding: 0, dilation: 1, groups: 1 });
+}
+
+/** The filter with which a convolution changes nothing. */
+export const identityFilter = (channels: number): Float32Array =>
+  Float32Array.from({ length: channels * channels }, (_, i) => (i % (channels + 1) === 0 ? 1 : 0));

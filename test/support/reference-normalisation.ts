@@ -1,4 +1,6 @@
-import type { Activation } from '../../lib/ops/epilogue.js';
+import { momentPixels } from '../../lib/ops/conv2d-moments.js';
+import { type Activation, noActivation } from '../../lib/ops/epilogue.js';
+import { conv2d } from './reference-ops.js';
 import {
   activation,
   type Epilogue,
@@ -52,6 +54,43 @@ export const channelSums: Reference<{ x: R; other?: R }, object> = ({ x, other }
   ),
 });
 
+/** Of an element of x: where the moments of its range are, and over how many pixels. */
+function rangeOf(x: R): (i: number) => { moment: number; count: number } {
+  const channels = x.shape.at(-1) as number;
+  const pixels = x.data.length / channels;
+  return (i) => {
+    const range = Math.floor(i / channels / momentPixels);
+    const count = Math.min(momentPixels, pixels - range * momentPixels);
+    return { moment: range * channels + (i % channels), count };
+  };
+}
+
+/** Means of ranges of pixels, and sums of squared distances from them. */
+function momentsOf(x: R): { means: R; squares: R } {
+  const channels = x.shape.at(-1) as number;
+  const shape = [Math.ceil(x.data.length / channels / momentPixels), channels];
+  const [means, squares] = [make(shape), make(shape)];
+  const range = rangeOf(x);
+  x.data.forEach((value, i) => {
+    const { moment, count } = range(i);
+    means.data[moment] = (means.data[moment] as number) + value / count;
+  });
+  x.data.forEach((value, i) => {
+    const { moment } = range(i);
+    const distance = value - (means.data[moment] as number);
+    squares.data[moment] = (squares.data[moment] as number) + distance * distance;
+  });
+  return { means, squares };
+}
+
+export const conv2dMoments: Reference<
+  { x: R; filter: R; bias?: R },
+  { stride: number; padding: number; dilation: number; groups: number }
+> = (inputs, window) => {
+  const { y } = conv2d(inputs, { ...window, ...noActivation }) as { y: R };
+  return { y, ...momentsOf(y) };
+};
+
 interface BatchNormInputs {
   readonly x: R;
   readonly weight: R;
@@ -59,22 +98,30 @@ interface BatchNormInputs {
   readonly runningMean: R;
   readonly runningVariance: R;
   readonly residual?: R;
+  readonly means?: R;
+  readonly squares?: R;
 }
 
 export const batchNormTraining: Reference<
   BatchNormInputs,
   Epilogue & { epsilon: number; momentum: number; frozen: boolean }
 > = (
-  { x, weight, bias, runningMean, runningVariance, residual },
+  { x, weight, bias, runningMean, runningVariance, residual, means, squares },
   { epsilon, momentum, frozen, activation: kind, negativeSlope },
 ) => {
   const channels = weight.data.length;
   const pixels = x.data.length / channels;
-  const batchMean = perChannel(x, (indices) => sum(indices, (i) => x.data[i] as number) / pixels);
+  const range = rangeOf(x);
+  const centre = means ? map(x, (_, i) => means.data[range(i).moment] as number) : x;
+  const spread = (i: number) => (squares ? (squares.data[range(i).moment] as number) / range(i).count : 0);
+  const batchMean = perChannel(x, (indices) => sum(indices, (i) => centre.data[i] as number) / pixels);
   const batchVariance = perChannel(
     x,
     (indices) =>
-      sum(indices, (i) => ((x.data[i] as number) - (batchMean.data[i % channels] as number)) ** 2) / pixels,
+      sum(
+        indices,
+        (i) => spread(i) + ((centre.data[i] as number) - (batchMean.data[i % channels] as number)) ** 2,
+      ) / pixels,
   );
   const mean = frozen ? runningMean : batchMean;
   const inverseDeviation = map(

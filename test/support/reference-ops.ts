@@ -38,7 +38,7 @@ const normalizeImage: Reference<{ image: R; scale: R; shift: R }, { reverseChann
   };
 };
 
-const conv2d: Reference<
+export const conv2d: Reference<
   { x: R; filter: R; bias?: R; residual?: R },
   { stride: number; padding: number; dilation: number; groups: number } & Epilogue
 > = ({ x, filter, bias, residual }, attributes) => {

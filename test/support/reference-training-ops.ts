@@ -9,6 +9,7 @@ import {
   batchNormGradient,
   batchNormTraining,
   channelSums,
+  conv2dMoments,
 } from './reference-normalisation.js';
 import {
   accumulate,
@@ -63,6 +64,7 @@ export const referenceTrainingOps = {
   channelSums: erase(channelSums),
   dotProduct: erase(dotProduct),
   dropout: erase(dropout),
+  conv2dMoments: erase(conv2dMoments),
   conv2dInputGradient: erase(conv2dInputGradient),
   conv2dFilterGradient: erase(conv2dFilterGradient),
   ...referenceRegionGradients,

@@ -26,6 +26,9 @@ extern const Algorithm onednnAlgorithm;    // oneDNN's convolution: any problem
 extern const Algorithm matmulAlgorithm;    // 1×1 convolutions as oneDNN's matrix product
 extern const Algorithm winogradAlgorithm;  // 3×3 convolutions in float32
 
+/// The table of conv2d, and of conv2dMoments, which computes no other way.
+inline constexpr const Algorithm* kConvolutions[] = {&onednnAlgorithm, &matmulAlgorithm, &winogradAlgorithm};
+
 // conv2dInputGradient, whose problems are the convolution itself.
 extern const Algorithm onednnInputGradient;       // oneDNN's backward pass: any problem
 extern const Algorithm convolutionInputGradient;  // stride 1, as a convolution of dy: by each of the above

@@ -60,6 +60,21 @@ Convolution plain(const auto& attributes, const TensorInfo& x, const TensorInfo&
   };
 }
 
+/// A step's x, filter and bias into its first output.
+Problem withBias(const auto& attributes, const StepDescription& description) {
+  const TensorInfo &x = *description.input(kX), &filter = *description.input(kFilter),
+                   &y = *description.output(0);
+  Problem problem{
+      .convolution = plain(attributes, x, filter, y),
+      .inputPixelStride = x.pixelStride,
+      .outputPixelStride = y.pixelStride,
+      .residualPixelStride = 0,
+      .filterIsParameter = filter.storage == Storage::parameter,
+  };
+  problem.convolution.bias = description.input(kBias) != nullptr;
+  return problem;
+}
+
 /// The gradients are there in float32 alone.
 void requireFloat32(const TensorInfo& tensor) {
   if (tensor.dataType == DataType::float32) return;
@@ -69,25 +84,21 @@ void requireFloat32(const TensorInfo& tensor) {
 }  // namespace
 
 Problem describeProblem(const StepDescription& description) {
-  const TensorInfo& x = *description.input(kX);
-  const TensorInfo& filter = *description.input(kFilter);
-  const TensorInfo* residual = description.input(kResidual);
-  const TensorInfo& y = *description.output(0);
   const auto& attributes = description.attributes<Conv2dAttributes>();
-  Convolution convolution = plain(attributes, x, filter, y);
-  convolution.bias = description.input(kBias) != nullptr;
+  Problem problem = withBias(attributes, description);
+  const TensorInfo* residual = description.input(kResidual);
+  Convolution& convolution = problem.convolution;
   convolution.residual = residual != nullptr;
   convolution.activation = attributes.activation;
   if (attributes.activation == Activation::leakyRelu) {
     convolution.slopeBits = std::bit_cast<std::uint32_t>(attributes.negativeSlope);
   }
-  return {
-      .convolution = convolution,
-      .inputPixelStride = x.pixelStride,
-      .outputPixelStride = y.pixelStride,
-      .residualPixelStride = residual ? residual->pixelStride : 0,
-      .filterIsParameter = filter.storage == Storage::parameter,
-  };
+  problem.residualPixelStride = residual ? residual->pixelStride : 0;
+  return problem;
+}
+
+Problem describeMoments(const StepDescription& description) {
+  return withBias(description.attributes<Conv2dMomentsAttributes>(), description);
 }
 
 Problem describeInputGradient(const StepDescription& description) {

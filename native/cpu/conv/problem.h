@@ -36,7 +36,7 @@ struct Convolution {
   float slope() const;
 };
 
-/// A step's inputs in the order of conv2d's schema.
+/// A step's inputs in the order of conv2d's schema; a conv2dMoments has all but the residual.
 enum Input : std::size_t { kX, kFilter, kBias, kResidual };
 
 /// A convolution and its memory. A pixel stride is in elements, at least the tensor's channels: more for a
@@ -56,6 +56,9 @@ struct Problem {
 
 /// A conv2d.
 Problem describeProblem(const StepDescription& description);
+
+/// A conv2dMoments: the convolution of which it finds the moments.
+Problem describeMoments(const StepDescription& description);
 
 /// A conv2dInputGradient, as `convolution` itself: x and y are dx and dy, and so their strides.
 Problem describeInputGradient(const StepDescription& description);

@@ -1,10 +1,11 @@
 // Two passes over x: the first finds the statistics, the second normalises. Each block of pixels has its sums
 // taken around a mean of its own and all blocks are joined in float64: a mean far above the deviation costs
-// nothing. Devices of a group that share a batch meet between the passes and join their moments as blocks
-// are.
+// nothing. Where a conv2dMoments has found the moments of x, they are joined, and the first pass falls away.
+// Devices of a group that share a batch meet before the second and join their moments as blocks are.
 
 #include <cmath>
 
+#include "core/moments.h"
 #include "cpu/ops/channel-blocks.h"
 #include "cpu/ops/member-sums.h"
 
@@ -13,7 +14,7 @@ namespace ocrnet::cpu {
 namespace {
 
 /// BatchNormScratch: two vectors of totals in float64 and the number of pixels; mean and scale; three partial
-/// sums for each block.
+/// sums for each block, where the blocks are summed here.
 struct BatchNormScratch {
   double *mean, *squares;
   float *meanFloat, *scale;
@@ -26,39 +27,57 @@ struct BatchNormScratch {
     shift = scale + stride, sums = shift + blocks.partialFloats(1),
     sumsOfSquares = sums + blocks.partialFloats(1);
   }
-  static std::size_t bytes(const ChannelBlocks& blocks, bool frozen) {
+  static std::size_t bytes(const ChannelBlocks& blocks, bool sumsBlocks) {
     return MemberSums::bytes(blocks) + 2 * blocks.stride() * sizeof(float) +
-           (frozen ? 0 : blocks.partialFloats(3) * sizeof(float));
+           (sumsBlocks ? blocks.partialFloats(3) * sizeof(float) : 0);
   }
 };
-
-/// Means over all pixels, and sums of the squared distances from them, of a range of channels.
-void joinMoments(const ChannelBlocks& blocks, Range channels, const BatchNormScratch& scratch) {
-  const auto each = [&](const auto& body) {
-    for (std::int64_t block = 0; block < blocks.count(); ++block) {
-      const auto n = static_cast<double>(blocks.pixelsOf(block).size());
-      for (std::int64_t c = channels.first; c < channels.end; ++c) {
-        const std::int64_t i = block * blocks.stride() + c;
-        const double sum = static_cast<double>(scratch.sums[i]);
-        body(c, n, static_cast<double>(scratch.shift[i]) + sum / n,
-             static_cast<double>(scratch.sumsOfSquares[i]) - sum * sum / n);
-      }
-    }
-  };
-  double *const mean = scratch.mean, *const squares = scratch.squares;
-  std::fill(mean + channels.first, mean + channels.end, 0.0);
-  std::fill(squares + channels.first, squares + channels.end, 0.0);
-  const double share = 1 / static_cast<double>(blocks.pixels);
-  each([&](std::int64_t c, double n, double blockMean, double) { mean[c] += n * share * blockMean; });
-  each([&](std::int64_t c, double n, double blockMean, double blockSquares) {
-    const double distance = blockMean - mean[c];
-    squares[c] += blockSquares + n * distance * distance;
-  });
-}
 
 struct Moments {
   double mean, squares, pixels;
 };
+
+/// Of all pixels, for a range of channels, from those of their parts: momentsOf(part, channel).
+template <class MomentsOf>
+void joinMoments(std::int64_t pixels, std::int64_t parts, Range channels, const BatchNormScratch& scratch,
+                 const MomentsOf& momentsOf) {
+  double *const mean = scratch.mean, *const squares = scratch.squares;
+  const auto each = [&](const auto& body) {
+    for (std::int64_t part = 0; part < parts; ++part) {
+      for (std::int64_t c = channels.first; c < channels.end; ++c) body(c, momentsOf(part, c));
+    }
+  };
+  std::fill(mean + channels.first, mean + channels.end, 0.0);
+  std::fill(squares + channels.first, squares + channels.end, 0.0);
+  const double share = 1 / static_cast<double>(pixels);
+  each([&](std::int64_t c, const Moments& part) { mean[c] += part.pixels * share * part.mean; });
+  each([&](std::int64_t c, const Moments& part) {
+    const double distance = part.mean - mean[c];
+    squares[c] += part.squares + part.pixels * distance * distance;
+  });
+}
+
+/// The same of the sums of blocks.
+void joinBlocks(const ChannelBlocks& blocks, Range channels, const BatchNormScratch& scratch) {
+  joinMoments(blocks.pixels, blocks.count(), channels, scratch, [&](std::int64_t block, std::int64_t c) {
+    const auto n = static_cast<double>(blocks.pixelsOf(block).size());
+    const std::int64_t i = block * blocks.stride() + c;
+    const double sum = static_cast<double>(scratch.sums[i]);
+    return Moments{static_cast<double>(scratch.shift[i]) + sum / n,
+                   static_cast<double>(scratch.sumsOfSquares[i]) - sum * sum / n, n};
+  });
+}
+
+/// The same of what a conv2dMoments has found.
+void joinRanges(const ChannelBlocks& blocks, Range channels, const BatchNormScratch& scratch,
+                const float* means, const float* squares) {
+  const std::int64_t ranges = divideUp(blocks.pixels, kMomentPixels);
+  joinMoments(blocks.pixels, ranges, channels, scratch, [&](std::int64_t range, std::int64_t c) {
+    const std::int64_t i = range * blocks.channels + c;
+    const std::int64_t n = std::min(kMomentPixels, blocks.pixels - range * kMomentPixels);
+    return Moments{static_cast<double>(means[i]), static_cast<double>(squares[i]), static_cast<double>(n)};
+  });
+}
 
 /// Of one channel, over all members.
 Moments joinMembers(const MemberSums& members, std::int64_t c) {
@@ -71,9 +90,16 @@ Moments joinMembers(const MemberSums& members, std::int64_t c) {
   return all;
 }
 
+/// An optional input of batchNormTraining.
+enum BatchNormInput : std::size_t { kNormResidual = 5, kNormMeans, kNormSquares };
+
+/// Whether the first pass over x is made.
+bool sumsBlocks(const StepDescription& step) {
+  return !step.attributes<BatchNormTrainingAttributes>().frozen && step.input(kNormMeans) == nullptr;
+}
+
 Choice chooseBatchNormTraining(const StepDescription& step, const Device&) {
-  const auto& attributes = step.attributes<BatchNormTrainingAttributes>();
-  return {.scratchBytes = BatchNormScratch::bytes(ChannelBlocks(*step.input(0)), attributes.frozen)};
+  return {.scratchBytes = BatchNormScratch::bytes(ChannelBlocks(*step.input(0)), sumsBlocks(step))};
 }
 
 std::unique_ptr<PreparedStep> prepareBatchNormTraining(const StepDescription& step, const Device& device,
@@ -89,10 +115,11 @@ std::unique_ptr<PreparedStep> prepareBatchNormTraining(const StepDescription& st
                             .mean = nullptr,
                             .scale = nullptr,
                             .bias = nullptr,
-                            .residual = sourceOf(step.input(5)),
+                            .residual = sourceOf(step.input(kNormResidual)),
                             .y = targetOf(step.output(0)),
                             .epilogue = {attributes.activation, attributes.negativeSlope}};
-  return preparedStep([batchNorm, attributes, meets, blocks = ChannelBlocks(x), threads = device.threads,
+  return preparedStep([batchNorm, attributes, meets, sumsBlocks = sumsBlocks(step), blocks = ChannelBlocks(x),
+                       threads = device.threads,
                        &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
     const BatchNormScratch scratch(blocks, memory.scratch);
     const auto *const weight = memory.in<float>(1), *const runningMean = memory.in<float>(3),
@@ -104,18 +131,22 @@ std::unique_ptr<PreparedStep> prepareBatchNormTraining(const StepDescription& st
     b.mean = scratch.meanFloat;
     b.scale = scratch.scale;
     b.bias = memory.in<float>(2);
-    b.residual.data = memory.inputs[5];
+    b.residual.data = memory.inputs[kNormResidual];
     b.y.data = memory.outputs[0];
 
-    if (!attributes.frozen) {
+    if (sumsBlocks) {
       blocks.each(threads, [&](std::int64_t block, Range channels) {
         const std::int64_t offset = block * blocks.stride();
         kernels.channelMoments({b.type, b.x, {nullptr, 0}}, blocks.pixelsOf(block), channels,
                                scratch.shift + offset, scratch.sums + offset, scratch.sumsOfSquares + offset);
       });
     }
-    if (!attributes.frozen) {
-      blocks.eachChannels(threads, [&](Range channels) { joinMoments(blocks, channels, scratch); });
+    if (sumsBlocks) {
+      blocks.eachChannels(threads, [&](Range channels) { joinBlocks(blocks, channels, scratch); });
+    } else if (!attributes.frozen) {
+      blocks.eachChannels(threads, [&](Range channels) {
+        joinRanges(blocks, channels, scratch, memory.in<float>(kNormMeans), memory.in<float>(kNormSquares));
+      });
     }
     MemberSums::whole(blocks, scratch.mean, meets ? memory.group : nullptr, [&](const MemberSums& members) {
       for (std::int64_t c = 0; c < blocks.channels; ++c) {

@@ -2,16 +2,6 @@
 
 namespace ocrnet::cpu {
 
-namespace {
-
-constexpr const conv::Algorithm* kConvolutions[] = {
-    &conv::onednnAlgorithm,
-    &conv::matmulAlgorithm,
-    &conv::winogradAlgorithm,
-};
-
-}  // namespace
-
-const Op conv2dOp = conv::kOperation<kConvolutions, conv::describeProblem>;
+const Op conv2dOp = conv::kOperation<conv::kConvolutions, conv::describeProblem>;
 
 }  // namespace ocrnet::cpu
