@@ -39,7 +39,7 @@ inline PixelRange rangeOf(const WalkedAxis& axis) {
 
 /// Whether the copy engine's numbers are wide enough.
 inline bool isWalkable(const Axis& axis) {
-  constexpr int kMostStride = 8, kMostOffset = 255, kMostBeyond = 127;
+  constexpr int kMostStride = 8, kMostOffset = 254, kMostBeyond = 127;
   if (axis.divisor != 1 || axis.multiplier > kMostStride) return false;
   const WalkedAxis walk = walked(axis);
   const PixelRange range = rangeOf(walk);
