@@ -45,6 +45,7 @@ const sanitizedTests = [
   'region-ops',
   'cuda-conv2d',
   'cuda-conv2d-gradients',
+  'cuda-conv2d-moments',
   'attention-ops',
   'normalisation-ops',
   'softmax-ops',

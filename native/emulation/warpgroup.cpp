@@ -121,6 +121,10 @@ unsigned sharedAddress(const void* pointer) {
   return static_cast<unsigned>(static_cast<const std::byte*>(pointer) - block.shared()) & kAddressBits;
 }
 
+void synchroniseWarpgroup() {
+  Block::current().warpgroup(nullptr, "bar.sync", [](void**) {});
+}
+
 void fenceProducts() {
   Block& block = Block::current();
   block.warpgroup(nullptr, "wgmma.fence", [&](void**) { block.warpgroups().fence(); });

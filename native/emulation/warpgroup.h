@@ -19,6 +19,8 @@ inline constexpr unsigned kWarpgroupThreads = 128, kMostWarpgroups = 8;
 /// As instructions address shared memory.
 unsigned sharedAddress(const void* pointer);
 
+/// A barrier of the warpgroup's own.
+void synchroniseWarpgroup();
 void fenceProducts();
 void commitProducts();
 void awaitProducts(unsigned groups);

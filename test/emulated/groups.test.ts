@@ -9,7 +9,7 @@ import type { Program } from '../../lib/runtime/program.js';
 import { TrainingProgram } from '../../lib/train/training-program.js';
 import { relativeError } from '../support/compare.js';
 import { expectOcrnetError } from '../support/expect-error.js';
-import { normGraph, sumGraph } from '../support/group-graphs.js';
+import { identityFilter, normGraph, sumGraph } from '../support/group-graphs.js';
 import { randomNumbers, randomTensor } from '../support/random.js';
 import { syntheticImage } from '../support/synthetic-weights.js';
 
@@ -70,6 +70,7 @@ describe('groups of CUDA devices, emulated', () => {
     for (const normCase of [
       { activation: 'none', residual: false },
       { activation: 'relu', residual: true },
+      { activation: 'none', residual: false, moments: true },
     ] as const) {
       const next = randomNumbers(channels);
       const random = (shape: readonly number[], from = -1, to = 1) =>
@@ -79,6 +80,7 @@ describe('groups of CUDA devices, emulated', () => {
         bias: random([channels]),
         runningMean: random([channels]),
         runningVariance: random([channels], 0.5, 2),
+        filter: identityFilter(channels),
       };
       const shapes = [5, 43].map((rows) => [1, rows, width, channels] as const);
       const inputs = shapes.map((shape, i) => ({

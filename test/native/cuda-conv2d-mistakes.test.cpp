@@ -13,6 +13,7 @@ int main() { std::printf("mistakes are planted in the emulation alone\n"); }
 #include "cuda/conv/implicit-gemm-launch.h"
 #include "cuda/conv/warpgroup-filter-gradient-launch.h"
 #include "cuda/conv/warpgroup-gemm-launch.h"
+#include "moments-reference.h"
 
 namespace {
 
@@ -109,6 +110,19 @@ void convolve(const cuda::Op& op, const Configuration& configuration) {
   expected.requireNear(runner.run(configuration).front(), configuration.tolerance());
 }
 
+void findMoments(const cuda::Op& op, const Configuration& configuration) {
+  const DataType type = configuration.type;
+  OpRunner runner(Opcode::conv2dMoments, Conv2dMomentsAttributes{1, 1, 1, 1});
+  runner.onCuda(op).input(type, kCase.x(), randomValues(type, kCase.x()));
+  runner.parameter("filter", kCase.filter(), randomValues(DataType::float32, kCase.filter()));
+  runner.input(DataType::float32, {kCase.channelsOut}, randomValues(DataType::float32, {kCase.channelsOut}));
+  runner.output(type, kCase.y(), 8);
+  runner.output(DataType::float32, momentsShape(kCase.y()));
+  runner.output(DataType::float32, momentsShape(kCase.y()));
+  const std::vector<Values> outputs = runner.run(configuration);
+  MomentsReference(outputs[0], kCase.channelsOut).requireNear(outputs[1], outputs[2]);
+}
+
 void differentiate(const cuda::Op& op, const Configuration& configuration) {
   const DataType type = configuration.type;
   const Values x = randomValues(type, kCase.x()), dy = randomValues(type, kCase.y());
@@ -165,6 +179,14 @@ std::vector<Kernel> clusters() {
           {"filter gradient by clusters", differentiate, gradient, {DataType::bfloat16}}};
 }
 
+/// Of those that find moments, too.
+template <Mistake mistake>
+std::vector<Kernel> withMoments() {
+  using namespace cuda::conv;
+  return {{"moments", findMoments, kConvolution<mistake>, {DataType::float32, DataType::bfloat16}},
+          {"moments by warpgroups", findMoments, kWarpgroups<GemmTile64, mistake>, {DataType::bfloat16}}};
+}
+
 template <Mistake mistake>
 void check(const char* name) {
   using namespace cuda::conv;
@@ -182,7 +204,9 @@ void check(const char* name) {
 
 int main() {
   check<Mistake::none>("no mistake");
+  check("no mistake", false, withMoments<Mistake::none>());
   check<Mistake::missingBarrier>("a missing barrier");
+  check("moments of results that are not there yet", true, withMoments<Mistake::missingMomentsBarrier>());
   check<Mistake::earlyReuse>("memory used again too early");
   check("an end that does not wait for the cluster", true, clusters<Mistake::earlyEnd>());
 #ifndef __SANITIZE_ADDRESS__  // which ends the process at the first of them

@@ -8,6 +8,7 @@
 #include "cuda-convolution.h"
 #include "cuda/cudnn/candidate.h"
 #include "cuda/cudnn/library.h"
+#include "moments-reference.h"
 
 namespace {
 
@@ -36,6 +37,7 @@ const cuda::Op kCudnnOp{
           return op.prepare(step, deviceOfTest(device), parameters);
         }};
 const cuda::Op& kForward = kCudnnOp<Pass::forward, cuda::conv2dOp>;
+const cuda::Op& kMoments = kCudnnOp<Pass::forward, cuda::conv2dMomentsOp>;
 const cuda::Op& kInputGradient = kCudnnOp<Pass::inputGradient, cuda::conv2dInputGradientOp>;
 const cuda::Op& kFilterGradient = kCudnnOp<Pass::filterGradient, cuda::conv2dFilterGradientOp>;
 
@@ -141,6 +143,25 @@ void forward(const Configuration& configuration) {
       });
       tf32 = false;
     }
+  }
+}
+
+/// Moments come behind it, and are of what it wrote.
+void moments(const Configuration& configuration) {
+  for (const ConvolutionCase& c : kCases) {
+    const Values x = randomValues(configuration.type, c.x()),
+                 filter = randomValues(DataType::float32, c.filter()),
+                 bias = randomValues(DataType::float32, {c.channelsOut});
+    whereOffered(c, [&] {
+      OpRunner runner(Opcode::conv2dMoments, Conv2dMomentsAttributes{number(c.stride), number(c.padding),
+                                                                     number(c.dilation), number(c.groups)});
+      runner.onCuda(kMoments).input(configuration.type, c.x(), x, configuration.gap);
+      runner.parameter("filter", c.filter(), filter).input(DataType::float32, {c.channelsOut}, bias);
+      runner.output(configuration.type, c.y(), configuration.gap * 2);
+      runner.output(DataType::float32, momentsShape(c.y())).output(DataType::float32, momentsShape(c.y()));
+      const std::vector<Values> outputs = runner.run(configuration);
+      MomentsReference(outputs[0], c.channelsOut).requireNear(outputs[1], outputs[2]);
+    });
   }
 }
 
@@ -258,7 +279,8 @@ void loading(const Configuration&) {
 }  // namespace
 
 int main() {
-  std::vector<Test> tests{{"forward", forward}, {"gradients", gradients}, {"choices", choices}};
+  std::vector<Test> tests{
+      {"forward", forward}, {"moments", moments}, {"gradients", gradients}, {"choices", choices}};
 #ifdef OCRNET_EMULATION
   setenv("OCRNET_CUDNN", (kStandIns + "/cudnn-stand-in.so").c_str(), 1);
   tests.push_back({"refusals", refusals});

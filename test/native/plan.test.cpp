@@ -115,6 +115,18 @@ void testRefusals(const PlanDraft& good) {
        [&](PlanDraft& p) { p.tensors[step(p, resizeArgmax).inputs[0]].pixelStride = 8; }},
       {"a slice where none may be written", "cannot write a slice",
        [&](PlanDraft& p) { output(p, spatialSoftmax).pixelStride = 8; }},
+      {"a slice of what is no map", "cannot write a slice as its output \"means\"",
+       [&](PlanDraft& p) {
+         p.tensors[step(p, conv2dMoments).outputs[1]].shape = {1, 4, 1, 1};
+       }},
+      {"moments of another shape", "expected moments of x as float32[1×8], received float32[8]",
+       [&](PlanDraft& p) { step(p, batchNormTraining).inputs[7] = step(p, batchNormTraining).inputs[1]; }},
+      {"means without squares", "expected both means and squares, or neither, received means alone",
+       [&](PlanDraft& p) { step(p, batchNormTraining).inputs[7] = kAbsent; }},
+      {"moments of a batch norm that is frozen", "no moments where it is frozen, received float32[1×8]",
+       [&](PlanDraft& p) { step(p, batchNormTraining).attributes[2] = 1; }},
+      {"a filter that does not fit where moments are found", "fits x in 3 groups",
+       [&](PlanDraft& p) { step(p, conv2dMoments).attributes[3] = 3; }},
       {"an output of another shape", "must be float32[1×8×8×8]",
        [&](PlanDraft& p) { step(p, conv2d).outputs[0] = step(p, conv2d).inputs[0]; }},
       {"a filter that does not fit", "fits x in 3 groups",

@@ -152,6 +152,12 @@ inline void addTrainingSteps(PlanDraft& p, std::uint32_t map, std::uint32_t logi
   const auto vector = [&] { return p.arena(float32, {8}); };
   const auto mean = vector(), variance = vector(), weight = vector(), bias = vector();
   for (const std::uint32_t sums : {mean, variance, weight, bias}) p.step(channelSums, {map, map}, {sums});
+  const auto convolved = p.arena(float32, {1, 8, 8, 8});
+  const auto means = p.arena(float32, {1, 8}), squares = p.arena(float32, {1, 8});
+  p.step(conv2dMoments, {map, p.parameter("filter8", {8, 1, 1, 8}), bias}, {convolved, means, squares},
+         {1, 0, 1, 1});
+  p.step(batchNormTraining, {convolved, weight, bias, mean, variance, kAbsent, means, squares},
+         {p.again(convolved)}, {word(1e-5f), word(0.1f), 0, 0, 0, relu, 0});
   const auto normal = p.arena(float32, {1, 8, 8, 8});
   const auto batchMean = vector(), deviation = vector();
   p.step(batchNormTraining, {map, weight, bias, mean, variance},

@@ -5,7 +5,7 @@ import { DeviceGroup, type GroupMember } from '../../lib/runtime/group.js';
 import type { Program } from '../../lib/runtime/program.js';
 import { relativeError } from '../support/compare.js';
 import { expectOcrnetError } from '../support/expect-error.js';
-import { normGraph, sumGraph } from '../support/group-graphs.js';
+import { identityFilter, normGraph, sumGraph } from '../support/group-graphs.js';
 import { randomNumbers, randomTensor } from '../support/random.js';
 import type { ReferenceTensor } from '../support/reference-tensor.js';
 
@@ -74,8 +74,9 @@ describe('groups of devices', () => {
     for (const normCase of [
       { activation: 'none', residual: false },
       { activation: 'relu', residual: true },
+      { activation: 'relu', residual: false, moments: true },
     ] as const)
-      it(`batch norm of ${pictures * rows[0]} and ${pictures * rows[1]} rows is that of all, ${channels} channels, ${normCase.activation}`, async () => {
+      it(`batch norm of ${pictures * rows[0]} and ${pictures * rows[1]} rows is that of all, ${channels} channels, ${normCase.activation}${'moments' in normCase ? ', from moments' : ''}`, async () => {
         const next = randomNumbers(channels);
         const width = 7;
         const height = pictures * (rows[0] + rows[1]);
@@ -92,6 +93,7 @@ describe('groups of devices', () => {
           bias: wide(randomTensor([channels], next)),
           runningMean: wide(randomTensor([channels], next)),
           runningVariance: wide(randomTensor([channels], next, 0.5, 2)),
+          filter: identityFilter(channels),
         };
         const inputs = (from: number, to: number): Arrays => {
           const row = width * channels;

@@ -17,6 +17,8 @@ struct Algorithm {
   Estimate (*estimate)(const Problem& problem, const Device& device);
   std::unique_ptr<PreparedStep> (*prepare)(const Problem& problem, const StepDescription& step,
                                            const Device& device, Parameters& parameters);
+  /// Whether it writes conv2dMoments' moments along with the results.
+  bool findsMoments = false;
 };
 
 extern const Algorithm direct;                                // a thread for each result: any problem

@@ -121,7 +121,9 @@ std::unique_ptr<PreparedStep> prepareImplicitGemm(const Problem& problem, const 
                                     large);
 }
 
-const Algorithm implicitGemmLarge{supportsGemm<LargeTile>, estimateGemm<LargeTile>, prepareGemm<LargeTile>};
-const Algorithm implicitGemmSmall{supportsGemm<SmallTile>, estimateGemm<SmallTile>, prepareGemm<SmallTile>};
+const Algorithm implicitGemmLarge{supportsGemm<LargeTile>, estimateGemm<LargeTile>, prepareGemm<LargeTile>,
+                                  true};
+const Algorithm implicitGemmSmall{supportsGemm<SmallTile>, estimateGemm<SmallTile>, prepareGemm<SmallTile>,
+                                  true};
 
 }  // namespace ocrnet::cuda::conv

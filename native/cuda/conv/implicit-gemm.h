@@ -16,6 +16,7 @@
 #include "cuda/conv/pipeline.h"
 #include "cuda/conv/products.h"
 #include "cuda/device/divisor.h"
+#include "cuda/device/reduce.h"
 #include "cuda/device/shared.h"
 #include "cuda/launch.h"
 
@@ -135,10 +136,10 @@ __device__ __forceinline__ void copyFilter(const ImplicitGemm& g, const GemmBloc
   }
 }
 
-/// The staged rows from `first` on.
+/// The staged rows from `first` on. Where moments are wanted, results are left in place of their sums.
 template <class T, int count, class Tile, Mistake mistake>
 __device__ __forceinline__ void writeStaged(const ImplicitGemm& g, const GemmBlock& block,
-                                            const GemmMemory<Tile>& memory, int first) {
+                                            GemmMemory<Tile>& memory, int first) {
   constexpr int kPacks = Tile::columns / count, kPart = count < 4 ? count : 4;
   for (int i = static_cast<int>(threadIdx.x); i < kStagedRows * kPacks; i += Tile::threads) {
     const int row = i / kPacks, column = i % kPacks * count, channel = block.firstColumn + column;
@@ -153,6 +154,45 @@ __device__ __forceinline__ void writeStaged(const ImplicitGemm& g, const GemmBlo
       for (int e = 0; e < kPart; ++e) sums[k + e] = part[e];
     }
     finish<T>(g.finish, result, block.group * g.resultChannels + channel, sums);
+    if (!g.finish.moments.wanted()) continue;
+#pragma unroll
+    for (int k = 0; k < count; k += kPart) {
+      float part[kPart];
+#pragma unroll
+      for (int e = 0; e < kPart; ++e) part[e] = sums[k + e];
+      storePack<kPart>(&memory.tile.sums.rows[row][column + k], part);
+    }
+  }
+}
+
+/// The moments of the results that were left in place of their sums: those of the tile's rows from `first`
+/// on. Two lanes have a column, and rows whose columns lie in different banks. Distances are from the first
+/// row: none of 64 values is further from their mean than eight deviations.
+template <class Tile>
+__device__ __forceinline__ void writeMoments(const ImplicitGemm& g, const GemmBlock& block,
+                                             const StagedSums<Tile>& staged, int first) {
+  constexpr int kColumns = kWarpLanes / 2;  // of a warp
+  static_assert(kStagedRows == kMomentPixels && Tile::threads == 2 * Tile::columns);
+  const int row = block.firstRow + first, rows = min(kStagedRows, block.rows - row);
+  const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
+  const int column = static_cast<int>(threadIdx.x) / kWarpLanes * kColumns + lane % kColumns;
+  const float shift = staged.rows[0][column];
+  float sum = 0, squares = 0;
+#pragma unroll 8
+  for (int i = 0; i < kStagedRows / 2; ++i) {
+    const int at = i / 2 * 4 + lane / kColumns * 2 + i % 2;
+    const float distance = at < rows ? staged.rows[at][column] - shift : 0;
+    sum += distance;
+    squares = fmaf(distance, distance, squares);
+  }
+  sum += __shfl_xor_sync(kAllLanes, sum, kColumns);
+  squares += __shfl_xor_sync(kAllLanes, squares, kColumns);
+  const float offset = sum / static_cast<float>(rows);
+  squares -= sum * offset;
+  const int channel = block.firstColumn + column;
+  if (rows > 0 && lane < kColumns && channel < g.resultChannels) {
+    g.finish.moments.write(row / kMomentPixels, block.group * g.resultChannels + channel, shift + offset,
+                           squares < 0 ? 0 : squares);
   }
 }
 
@@ -190,6 +230,9 @@ __global__ void __launch_bounds__(Tile::threads, atOnce(Tile::blocksAtOnce))
       default:
         writeStaged<T, 1, Tile, mistake>(g, block, memory, first);
     }
+    if (!g.finish.moments.wanted()) continue;
+    if constexpr (mistake != Mistake::missingMomentsBarrier) __syncthreads();
+    writeMoments(g, block, memory.tile.sums, first);
   }
 }
 

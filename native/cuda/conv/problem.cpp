@@ -69,6 +69,7 @@ Problem convolutionOf(const auto& attributes, const TensorInfo& x, const TensorI
       .residualStride = 0,
       .wide = isWide(x) && isWide(y),
       .filterIsParameter = filter.storage == Storage::parameter,
+      .moments = false,
       .biasInput = -1,
       .residualInput = -1,
       .epilogue = {Activation::none, 0}};
@@ -90,13 +91,26 @@ void setResidual(Problem& problem, const StepDescription& step, int input) {
 
 }  // namespace
 
+Conv2dAttributes convolutionAttributes(const StepDescription& step) {
+  if (step.step().opcode == Opcode::conv2d) return step.attributes<Conv2dAttributes>();
+  const auto& window = step.attributes<Conv2dMomentsAttributes>();
+  return {.stride = window.stride,
+          .padding = window.padding,
+          .dilation = window.dilation,
+          .groups = window.groups,
+          .activation = Activation::none,
+          .negativeSlope = 0,
+          .outputType = OutputType::same};
+}
+
 Problem describeConvolution(const StepDescription& step) {
   constexpr int kBias = 2, kResidual = 3;
-  const auto& attributes = step.attributes<Conv2dAttributes>();
+  const Conv2dAttributes attributes = convolutionAttributes(step);
   Problem problem =
       convolutionOf(attributes, *step.input(kSourceInput), *step.input(kFilterInput), *step.output(0));
   if (step.input(kBias)) problem.biasInput = kBias;
-  setResidual(problem, step, kResidual);
+  problem.moments = step.step().opcode == Opcode::conv2dMoments;
+  if (!problem.moments) setResidual(problem, step, kResidual);
   problem.epilogue = {attributes.activation, attributes.negativeSlope};
   return problem;
 }

@@ -25,6 +25,7 @@ struct Problem {
   std::int64_t sourceStride, resultStride, residualStride;  // of pixels
   bool wide;                     // pixels, of residuals too, begin at multiples of 16 bytes
   bool filterIsParameter;        // packed once; else it may change from run to run
+  bool moments;                  // outputs 1 and 2 are those of the results
   int biasInput, residualInput;  // of the step; negative where it has none
   Epilogue epilogue;
 
@@ -45,8 +46,11 @@ struct Problem {
   }
 };
 
-/// Of steps of conv2d, conv2dInputGradient and conv2dFilterGradient. Throw Error("UNSUPPORTED") where a
-/// number is beyond what the kernels count with.
+/// A conv2d's; a conv2dMoments has no epilogue.
+Conv2dAttributes convolutionAttributes(const StepDescription& step);
+
+/// Of steps of conv2d or conv2dMoments, conv2dInputGradient and conv2dFilterGradient. Throw
+/// Error("UNSUPPORTED") where a number is beyond what the kernels count with.
 Problem describeConvolution(const StepDescription& step);
 Problem describeInputGradient(const StepDescription& step);
 Problem describeFilterGradient(const StepDescription& step);

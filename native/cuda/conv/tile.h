@@ -68,6 +68,15 @@ union TileMemory {
 };
 
 /// Mistakes that the tests plant into a kernel, to see that they would be noticed.
-enum class Mistake { none, missingBarrier, earlyReuse, lateWait, boundOfRows, boundOfColumns, earlyEnd };
+enum class Mistake {
+  none,
+  missingBarrier,
+  earlyReuse,
+  lateWait,
+  boundOfRows,
+  boundOfColumns,
+  earlyEnd,
+  missingMomentsBarrier
+};
 
 }  // namespace ocrnet::cuda::conv

@@ -102,7 +102,7 @@ std::unique_ptr<PreparedStep> prepareTile(const Problem& problem, const StepDesc
 
 template <class Tile>
 constexpr Algorithm gemmOf() {
-  return {supportsTile<Tile>, estimateTile<Tile>, prepareTile<Tile>};
+  return {supportsTile<Tile>, estimateTile<Tile>, prepareTile<Tile>, true};
 }
 
 }  // namespace

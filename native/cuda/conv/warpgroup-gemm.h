@@ -71,7 +71,7 @@ __device__ __forceinline__ void copySteps(const WarpgroupGemm& g, int tile, Warp
   }
 }
 
-/// Eight neighbouring channels of a pixel, which begin at multiples of 16 bytes.
+/// Eight neighbouring channels of a pixel, which begin at multiples of 16 bytes: as finishAs.
 template <class T>
 __device__ __forceinline__ void finishEight(const Finish& f, int pixel, int channel, float (&sums)[8]) {
   if constexpr (sizeof(T) == 2) {
@@ -81,30 +81,41 @@ __device__ __forceinline__ void finishEight(const Finish& f, int pixel, int chan
   for (int half = 0; half < 8; half += 4) {
     float four[4] = {sums[half], sums[half + 1], sums[half + 2], sums[half + 3]};
     finishAs<4, float>(f, pixel, channel + half, four);
+#pragma unroll
+    for (int k = 0; k < 4; ++k) sums[half + k] = four[k];
   }
 }
 
 template <class T, class Tile, Mistake mistake>
 __device__ __forceinline__ void finishTile(const WarpgroupGemm& g, int tile, int warpgroup,
-                                           const WarpgroupSums<Tile>& sums) {
+                                           const WarpgroupSums<Tile>& sums, MomentExchange<Tile>& exchange) {
   constexpr int kGroupColumns = 32, kGroupSums = kGroupColumns / 2;
-  const int row = firstPixelOf<Tile>(g, tile) + rowOfSums(warpgroup);
-  const int column = firstChannelOf<Tile>(g, tile) + static_cast<int>(threadIdx.x) % 4 * 8;
+  const int tilePixel = firstPixelOf<Tile>(g, tile), tileChannel = firstChannelOf<Tile>(g, tile);
+  const int row = tilePixel + rowOfSums(warpgroup);
+  const int column = tileChannel + static_cast<int>(threadIdx.x) % 4 * 8;
+  const int firstPixel = tilePixel + warpgroup * kWarpgroupRows;
+  const bool findsMoments = g.finish.moments.wanted() && firstPixel < g.pixels;
+  WarpgroupMoments<Tile, mistake != Mistake::missingMomentsBarrier> moments(exchange, warpgroup, firstPixel,
+                                                                            g.pixels);
 #pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const int pixel = row + 8 * half;
-    if (pixel >= g.pixels + (mistake == Mistake::boundOfRows)) continue;
+  for (int part = 0; part < Tile::parts; ++part) {
 #pragma unroll
-    for (int part = 0; part < Tile::parts; ++part) {
+    for (int group = 0; group < Tile::partColumns / kGroupColumns; ++group) {
+      const int first = part * Tile::partColumns + group * kGroupColumns, channel = column + first;
+      const bool isChannel = channel < g.resultChannels + (mistake == Mistake::boundOfColumns);
+      float rows[2][8];
 #pragma unroll
-      for (int group = 0; group < Tile::partColumns / kGroupColumns; ++group) {
-        const int channel = column + part * Tile::partColumns + group * kGroupColumns;
-        if (channel >= g.resultChannels + (mistake == Mistake::boundOfColumns)) continue;
-        float eight[8];
+      for (int half = 0; half < 2; ++half) {
+        const int pixel = row + 8 * half;
 #pragma unroll
-        for (int i = 0; i < 8; ++i) eight[i] = sums[part][group * kGroupSums + i / 2 * 4 + 2 * half + i % 2];
-        finishEight<T>(g.finish, pixel, channel, eight);
+        for (int i = 0; i < 8; ++i) {
+          rows[half][i] = sums[part][group * kGroupSums + i / 2 * 4 + 2 * half + i % 2];
+        }
+        if (isChannel && pixel < g.pixels + (mistake == Mistake::boundOfRows)) {
+          finishEight<T>(g.finish, pixel, channel, rows[half]);
+        }
       }
+      if (findsMoments) moments.add(g.finish.moments, tileChannel, g.resultChannels, first, rows);
     }
   }
 }
@@ -126,7 +137,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocksAtOnce)
         eachTile<Tile>(g.tiles, [&](int tile) {
           WarpgroupSums<Tile> sums;
           multiplySteps<T, Tile, OperandRows::ofResults, mistake>(memory, steps, warpgroup, turn, sums);
-          finishTile<T, Tile, mistake>(g, tile, warpgroup, sums);
+          finishTile<T, Tile, mistake>(g, tile, warpgroup, sums, memory.moments[warpgroup]);
         });
       });
 }

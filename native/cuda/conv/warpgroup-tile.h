@@ -17,6 +17,7 @@
 
 #include "cuda/conv/axis.h"
 #include "cuda/conv/tile.h"
+#include "cuda/conv/warpgroup-moments.h"
 #include "cuda/device/cluster.h"
 #include "cuda/device/reduce.h"
 #include "cuda/device/shared.h"
@@ -53,6 +54,14 @@ struct WarpgroupTile {
   static constexpr std::size_t stageBytes = rowsBytes + columnsBytes;
   static constexpr std::size_t mostBytes = 224 * 1024 / blocksAtOnce;  // of 227 KB
   static constexpr int stages = static_cast<int>(mostBytes / stageBytes < 8 ? mostBytes / stageBytes : 8);
+
+  // Beside the stages and their barriers; two blocks leave a kilobyte each to the system.
+  static constexpr std::size_t leftBytes =
+      (blocksAtOnce > 1 ? 113 : 227) * 1024 - stages * stageBytes - 2 * 8 * sizeof(TransactionBarrier);
+  static constexpr std::size_t momentBytes = kConsumers * kWarpgroupWarps * sizeof(Moment);  // of a column
+  static constexpr int momentColumns = columns * momentBytes <= leftBytes ? columns
+                                       : 32 * momentBytes <= leftBytes    ? 32
+                                                                          : 8;
 };
 
 template <class Tile>
@@ -60,6 +69,7 @@ struct WarpgroupMemory {
   alignas(1024) std::byte a[Tile::stages][Tile::rowsBytes];
   alignas(1024) std::byte b[Tile::stages][Tile::columnsBytes];
   TransactionBarrier full[Tile::stages], empty[Tile::stages];
+  MomentExchange<Tile> moments[kConsumers];
 };
 
 /// The stage in turn, and the parity of its barriers' phase.
@@ -108,6 +118,9 @@ __device__ __forceinline__ void multiplySteps(WarpgroupMemory<Tile>& memory, int
   constexpr int kBoxBytes = 64 * kBoxRowBytes;
   constexpr int kProducts = kBoxRowBytes / kWarpgroupDepthBytes;
   constexpr int kDepth = rows == OperandRows::ofResults ? kWarpgroupDepthBytes : kBoxBytes / kProducts;
+  const auto operand = [](const std::byte* first) {
+    return rows == OperandRows::ofDepth ? swizzledOperand(first, kBoxBytes) : swizzledOperand(first);
+  };
   const auto release = [&](int stage) {
     const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
     if (lane >= Tile::cluster) return;
@@ -120,8 +133,8 @@ __device__ __forceinline__ void multiplySteps(WarpgroupMemory<Tile>& memory, int
   int last = 0;  // stage, whose products may still run
   for (int step = 0; step < steps; ++step) {
     awaitPhase(memory.full[turn.stage], turn.parity);
-    const std::uint64_t a = swizzledOperand(memory.a[turn.stage] + warpgroup * kBoxBytes, kBoxBytes);
-    const std::uint64_t b = swizzledOperand(memory.b[turn.stage], kBoxBytes);
+    const std::uint64_t a = operand(memory.a[turn.stage] + warpgroup * kBoxBytes);
+    const std::uint64_t b = operand(memory.b[turn.stage]);
     fenceProducts();
 #pragma unroll
     for (int i = 0; i < kProducts; ++i) {

@@ -70,7 +70,7 @@ Convolution describe(Pass pass, const StepDescription& step, const Device& devic
   switch (pass) {
     case Pass::forward:
       return withOperandFilter(
-          convolutionOf(pass, step.attributes<Conv2dAttributes>(), first, second, result, device.tf32),
+          convolutionOf(pass, conv::convolutionAttributes(step), first, second, result, device.tf32),
           first.dataType);
     case Pass::inputGradient:
       return withOperandFilter(convolutionOf(pass, step.attributes<Conv2dInputGradientAttributes>(), result,

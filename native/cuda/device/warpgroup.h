@@ -69,6 +69,17 @@ __device__ __forceinline__ void awaitProducts() {
 #endif
 }
 
+/// The warpgroup's threads meet, and see what each has written to shared memory. `warpgroup` is its number in
+/// the block.
+__device__ __forceinline__ void synchroniseWarpgroup(int warpgroup) {
+#ifdef OCRNET_EMULATION
+  static_cast<void>(warpgroup);
+  emulation::synchroniseWarpgroup();
+#else
+  asm volatile("bar.sync %0, %1;" ::"r"(1 + warpgroup), "n"(kWarpgroupThreads) : "memory");
+#endif
+}
+
 /// More registers for the warpgroup's threads than the launch gave them, which others have yielded.
 template <int registers>
 __device__ __forceinline__ void claimRegisters() {

@@ -1,10 +1,12 @@
 // Two passes over x: the first finds the statistics, the second normalises. Each range of pixels has its sums
 // taken around a mean of its own and all ranges are joined in float64: a mean far above the deviation costs
 // nothing. Devices of a group that share a batch meet between the passes and join their moments as ranges
-// are. Bound by memory: x is read twice and y written once.
+// are. Bound by memory: x is read twice and y written once, or once where the convolution that wrote x has
+// found the moments of short ranges, which the first pass then joins to those of its own.
 
 #include <cmath>
 
+#include "core/moments.h"
 #include "cuda/device/activation.h"
 #include "cuda/device/shared.h"
 #include "cuda/ops/batch-norm.h"
@@ -76,6 +78,43 @@ __global__ void __launch_bounds__(ChannelTile<count>::kThreads)
         squares[k] = fmaf(distance, distance, squares[k]);
       }
     });
+  }
+  sumRows(sums, memory);
+  sumRows(squares, memory);
+  if (!inside || Tile::row() != 0) return;
+  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * ranges.channels + channel;
+  storeChannels(moments.shift, at, shift);
+  storeChannels(moments.sums, at, sums);
+  storeChannels(moments.squares, at, squares);
+}
+
+/// The moments of a step's input, of ranges of kMomentPixels: (ranges, channels) each.
+struct ShortMoments {
+  const float *means, *squares;
+};
+
+/// In place of momentsKernel: the shift is the mean of the range's first short range.
+__global__ void __launch_bounds__(ChannelTile<1>::kThreads)
+    joinShortMomentsKernel(ShortMoments parts, PixelRanges ranges, Moments moments) {
+  using Tile = ChannelTile<1>;
+  auto& memory = sharedMemory<RowSumMemory<1>>();
+  const std::int64_t channel = Tile::channel();
+  const bool inside = channel < ranges.channels;
+  const std::int64_t all = divideUp(ranges.pixels, kMomentPixels),
+                     length = ranges.rangePixels / kMomentPixels;
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * length;
+  const std::int64_t end = first + length < all ? first + length : all;
+  const float shift[1] = {inside ? parts.means[first * ranges.channels + channel] : 0};
+  float sums[1] = {}, squares[1] = {};
+  if (inside) {
+#pragma unroll 4
+    for (std::int64_t part = first + Tile::row(); part < end; part += Tile::kRows) {
+      const std::int64_t at = part * ranges.channels + channel, rest = ranges.pixels - part * kMomentPixels;
+      const auto pixels = static_cast<float>(rest < kMomentPixels ? rest : kMomentPixels);
+      const float distance = parts.means[at] - shift[0];
+      sums[0] = fmaf(pixels, distance, sums[0]);
+      squares[0] += fmaf(pixels * distance, distance, parts.squares[at]);
+    }
   }
   sumRows(sums, memory);
   sumRows(squares, memory);
@@ -206,9 +245,10 @@ class BatchNormPasses {
   explicit BatchNormPasses(const StepDescription& step)
       : attributes_(step.attributes<BatchNormTrainingAttributes>()),
         type_(step.input(0)->dataType),
+        hasShortMoments_(step.input(kMeans) && step.input(kSquares)),
         ranges_(PixelRanges::forSums(*step.input(0))),
         x_(sourceOf(step.input(0), nullptr)),
-        residual_(sourceOf(step.input(5), nullptr)),
+        residual_(sourceOf(step.input(kResidual), nullptr)),
         y_(targetOf(step.output(0), nullptr)) {}
 
   const PixelRanges& ranges() const { return ranges_; }
@@ -217,6 +257,12 @@ class BatchNormPasses {
 
   void findMoments(const StepMemory& memory, cudaStream_t stream) const {
     if (attributes_.frozen) return;
+    if (hasShortMoments_) {
+      const ShortMoments parts{memory.in<float>(kMeans), memory.in<float>(kSquares)};
+      launch<joinShortMomentsKernel>(ranges_.shape<1>(sizeof(RowSumMemory<1>)), stream, parts, ranges_,
+                                     scratch(memory).moments);
+      return;
+    }
     withKernels(memory, [&]<class T, int count>() {
       launch<momentsKernel<T, count>>(ranges_.shape<count>(sizeof(RowSumMemory<count>)), stream, x(memory),
                                       ranges_, scratch(memory).moments);
@@ -261,8 +307,10 @@ class BatchNormPasses {
   BatchNormScratch scratch(const StepMemory& memory) const { return {ranges_, memory.scratch}; }
 
  private:
+  static constexpr std::size_t kResidual = 5, kMeans = 6, kSquares = 7;  // inputs
+
   Source x(const StepMemory& memory) const { return {memory.inputs[0], x_.stride}; }
-  Source residual(const StepMemory& memory) const { return {memory.inputs[5], residual_.stride}; }
+  Source residual(const StepMemory& memory) const { return {memory.inputs[kResidual], residual_.stride}; }
 
   /// body<T, count>(): the element, and the channels of a pack.
   template <class Body>
@@ -278,6 +326,7 @@ class BatchNormPasses {
 
   BatchNormTrainingAttributes attributes_;
   DataType type_;
+  bool hasShortMoments_;
   PixelRanges ranges_;
   Source x_, residual_;  // of these the strides
   Target y_;

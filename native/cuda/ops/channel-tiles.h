@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "core/integers.h"
+#include "core/moments.h"
 #include "cuda/device/element.h"
 #include "cuda/device/reduce.h"
 #include "cuda/pixel-packs.h"
@@ -31,12 +33,15 @@ struct PixelRanges {
   std::int64_t pixels, channels, rangePixels;
 
   std::int64_t count() const { return divideUp(pixels, rangePixels); }
-  /// Where sums of a tensor are taken: enough blocks for any GPU, few enough to be joined quickly.
+  /// Where sums of a tensor are taken: enough blocks for any GPU, few enough to be joined quickly; ranges are
+  /// whole ones of those whose moments convolutions find.
   static PixelRanges forSums(const TensorInfo& x) {
     constexpr std::int64_t kManyBlocks = 1024, kMostRanges = 512, kLeastPixels = 256, kTileChannels = 64;
     const std::int64_t tiles = divideUp(x.channels(), kTileChannels);
     const std::int64_t ranges = std::clamp(kManyBlocks / tiles, std::int64_t{1}, kMostRanges);
-    return {x.pixels(), x.channels(), std::max(kLeastPixels, divideUp(x.pixels(), ranges))};
+    static_assert(kLeastPixels % kMomentPixels == 0);
+    const std::int64_t rangePixels = roundUp(divideUp(x.pixels(), ranges), kMomentPixels);
+    return {x.pixels(), x.channels(), std::max(kLeastPixels, rangePixels)};
   }
   /// A few pixels for each thread.
   template <int count>
