@@ -14,5 +14,6 @@ list(FILTER kernel_sources EXCLUDE REGEX "/warpgroup-[^/]*-(bfloat16|float16|tf3
 set(long_sources ${kernel_sources})
 list(FILTER long_sources INCLUDE REGEX "/weighted-sums")
 list(FILTER kernel_sources EXCLUDE REGEX "/weighted-sums")
-join_sources(kernel_sources kernels.cu 8 ${kernel_sources})
+join_sources(kernel_sources kernels.cu 6 ${kernel_sources})
+join_sources(hopper_sources hopper-kernels.cu 2 ${hopper_sources})
 list(PREPEND kernel_sources ${long_sources})
