@@ -11,8 +11,13 @@ const everyPixel: Attended = (_pixel, key) => {
 };
 
 /** Those of its column and its row, itself once. */
-const crissCross: Attended = ({ row, column }, key) =>
-  everyPixel({ row, column }, key).filter(([y, x]) => y === row || x === column);
+const crissCross: Attended = ({ row, column }, key) => {
+  const [, height, width] = four(key);
+  const ownRow = Array.from({ length: width }, (_, x): [number, number] => [row, x]);
+  return Array.from({ length: height }, (_, y): [number, number][] =>
+    y === row ? ownRow : [[y, column]],
+  ).flat();
+};
 
 /** Visits every pixel of the map, with its place among all pixels of the batch. */
 function eachPixel(map: R, visit: (n: number, row: number, column: number, index: number) => void): void {

@@ -43,7 +43,7 @@ export const conv2d: Reference<
   { stride: number; padding: number; dilation: number; groups: number } & Epilogue
 > = ({ x, filter, bias, residual }, attributes) => {
   const { stride, padding, dilation, groups } = attributes;
-  const [batch, height, width] = four(x);
+  const [batch, height, width, channels] = four(x);
   const [outputs, kernelHeight, kernelWidth, inputs] = four(filter);
   const window = { stride, padding, dilation };
   const shape = [
@@ -60,8 +60,10 @@ export const conv2d: Reference<
         const sourceRow = row * stride - padding + ky * dilation;
         const sourceColumn = column * stride - padding + kx * dilation;
         if (sourceRow < 0 || sourceRow >= height || sourceColumn < 0 || sourceColumn >= width) continue;
+        const pixel = ((n * height + sourceRow) * width + sourceColumn) * channels + firstInput;
+        const tap = ((o * kernelHeight + ky) * kernelWidth + kx) * inputs;
         for (let i = 0; i < inputs; i++)
-          sum += at(x, n, sourceRow, sourceColumn, firstInput + i) * at(filter, o, ky, kx, i);
+          sum += (x.data[pixel + i] as number) * (filter.data[tap + i] as number);
       }
     return sum;
   });

@@ -9,6 +9,7 @@ import { loadRecipe } from '../../lib/train/recipe.js';
 import { Trainer, type TrainerOptions } from '../../lib/train/trainer.js';
 import { expectOcrnetError } from '../support/expect-error.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
+import { digestOf } from '../support/training-steps.js';
 
 const dataset = sceneDataset({ count: 12, valCount: 2, width: 96, height: 72, seed: 3, classes: 'camvid' });
 
@@ -48,7 +49,7 @@ describe('training', function () {
       await train({ recipe: recipeWith('seed=2') }),
     ];
     expect(lossesOf(second.events)).to.deep.equal(lossesOf(first.events));
-    expect(second.state).to.deep.equal(first.state);
+    expect(digestOf(second.state)).to.deep.equal(digestOf(first.state));
     expect(lossesOf(other.events)).not.to.deep.equal(lossesOf(first.events));
   });
 
@@ -60,7 +61,7 @@ describe('training', function () {
     expect(lossesOf(begun.events)).to.have.length(3);
     const rest = await train({ recipe, folder: out, resume: true });
     expect([...lossesOf(begun.events), ...lossesOf(rest.events)]).to.deep.equal(lossesOf(whole.events));
-    expect(rest.state).to.deep.equal(whole.state);
+    expect(digestOf(rest.state)).to.deep.equal(digestOf(whole.state));
   });
 
   it('trains replicas on devices of their own, and resumes all from one checkpoint', async () => {
@@ -70,7 +71,7 @@ describe('training', function () {
     const begun = await train({ recipe, folder: out }, 3);
     const rest = await train({ recipe, folder: out, resume: true });
     expect([...lossesOf(begun.events), ...lossesOf(rest.events)]).to.deep.equal(lossesOf(whole.events));
-    expect(rest.state).to.deep.equal(whole.state);
+    expect(digestOf(rest.state)).to.deep.equal(digestOf(whole.state));
     await expectOcrnetError(
       () => train({ recipe: recipeWith('replicas=3') }),
       'INVALID_ARGUMENT',
@@ -190,7 +191,7 @@ describe('training', function () {
   });
 
   it('learns: 30 % mIoU on rendered streets', async () => {
-    const recipe = loadRecipe('scenes', { set: ['steps=120', 'evaluation.every=1000'] });
+    const recipe = loadRecipe('scenes', { set: ['steps=60', 'evaluation.every=1000'] });
     const scenes = sceneDataset(recipe.data.scenes);
     const { events } = await train({ recipe, dataset: scenes });
     const last = events.findLast((event) => event.type === 'evaluation');
