@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { checkKernels, hasKernels } from './check-kernels.mjs';
 import { installPackages } from './setup/build.mjs';
@@ -35,32 +36,42 @@ const cppcheckArguments = [
   '--suppress=uninitvar:native/cpu/simd-lookup.h',
 ];
 
+/**
+ * As many at once as there are processors; what one prints stays together.
+ *
+ * @param {[string, string[]][]} commands
+ */
+async function runAll(commands) {
+  const waiting = [...commands];
+  const runWaiting = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const { code, output } = await run(...next);
+      process.stdout.write(output);
+      if (code !== 0) process.exitCode = 1;
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, runWaiting));
+}
+
 runMain(async () => {
   const write = process.argv.includes('--write');
   await installPackages();
   await requireCppTools();
 
   const sources = await listNativeSources();
+  const biome = ['node_modules/@biomejs/biome/bin/biome', 'check'];
   /** @type {[string, string[]][]} */
-  const commands = [
-    [
-      process.execPath,
-      ['node_modules/@biomejs/biome/bin/biome', 'check', ...(write ? ['--write'] : ['--error-on-warnings'])],
-    ],
-    ['clang-format', [...(write ? ['-i'] : ['--dry-run', '-Werror']), ...sources]],
-    ...(write
-      ? []
-      : [
-          /** @type {[string, string[]]} */ (['cppcheck', [...cppcheckArguments, 'native', 'test/native']]),
-          /** @type {[string, string[]]} */ ([
-            process.execPath,
-            ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.check.json'],
-          ]),
-        ]),
+  const repairs = [
+    [process.execPath, [...biome, '--write']],
+    ['clang-format', ['-i', ...sources]],
   ];
-  for (const [command, args] of commands) {
-    const { code } = await run(command, args, { show: true });
-    if (code !== 0) process.exitCode = 1;
-  }
+  /** @type {[string, string[]][]} the longest first */
+  const checks = [
+    ['cppcheck', [...cppcheckArguments, 'native', 'test/native']],
+    ['clang-format', ['--dry-run', '-Werror', ...sources]],
+    [process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.check.json']],
+    [process.execPath, [...biome, '--error-on-warnings']],
+  ];
+  await runAll(write ? repairs : checks);
   if (hasKernels() && (await checkKernels({ write })) > 0) process.exitCode = 1;
 });

@@ -9,8 +9,11 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { buildNativeTests, buildSanitizedNativeTests, emulatedAddon } from './setup/build.mjs';
-import { root, run, runMain } from './setup/run.mjs';
+import { largePages, root, run, runMain } from './setup/run.mjs';
 import { setup } from './setup.mjs';
+
+/** Tests run side by side: threads that wait for work must leave the processor to the others. */
+const environment = { OMP_WAIT_POLICY: 'passive', ...largePages, ...process.env };
 
 /** @typedef {{ passed: number, failed: number }} Tally */
 
@@ -31,7 +34,7 @@ async function runNativeTests(buildFolder) {
       const startMs = performance.now();
       const program = join(root, buildFolder, 'native-tests', name);
       if (!existsSync(program)) continue; // of kernels, in a build without them
-      const { code, output } = await run(program, []);
+      const { code, output } = await run(program, [], { env: environment });
       if (code !== 0) process.stdout.write(output);
       const elapsedSeconds = ((performance.now() - startMs) / 1000).toFixed(1);
       console.log(
@@ -45,13 +48,14 @@ async function runNativeTests(buildFolder) {
 }
 
 /**
- * Files run side by side, as many at once as there are processors.
+ * Files run side by side, as many at once as there are processors, in the order of the configuration: what runs large
+ * networks and what trains comes first, which takes longest.
  *
  * @param {string[]} mochaArgs
  * @param {NodeJS.ProcessEnv} [env]
  * @returns {Promise<Tally>}
  */
-async function runMocha(mochaArgs, env = process.env) {
+async function runMocha(mochaArgs, env = environment) {
   const color = process.stdout.isTTY ? '--color' : '--no-color';
   const jobs = ['--parallel', '--jobs', String(availableParallelism())];
   const mocha = ['node_modules/mocha/bin/mocha.js', color, ...jobs, ...mochaArgs];
@@ -82,7 +86,7 @@ runMain(async () => {
   }
   await setup();
   await buildNativeTests();
-  const emulated = { ...process.env, OCRNET_ADDON: join(root, emulatedAddon) };
+  const emulated = { ...environment, OCRNET_ADDON: join(root, emulatedAddon) };
   report([
     await runNativeTests('build'),
     await runMocha(args),
