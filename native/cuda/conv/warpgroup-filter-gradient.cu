@@ -7,24 +7,25 @@
 
 namespace ocrnet::cuda::conv {
 
-namespace {
-
 /// How the sums are shared out.
-struct Shares {
+struct GradientShares {
   int inputBoxes, tiles, tilesAcross, parts, pixelsOfPart;
 };
+
+namespace {
 
 int inputBoxesOf(const Problem& p) { return divideUp(p.sourceChannels, kGradientBox); }
 
 /// In so many parts that all multiprocessors work to the end, and few enough for what starting one and adding
 /// its sums costs.
 template <class Tile>
-Shares sharesOf(const Problem& p, const Device& device) {
+GradientShares sharesOf(const Problem& p, const Device& device) {
   constexpr int kMostParts = 64;
   constexpr double kStartSteps = 8;  // what a tile's start and end take, in steps
   // Bytes that go to memory and back while one column of a tile is multiplied.
   constexpr double kBytesOfStep = 9000;
-  Shares best{.inputBoxes = inputBoxesOf(p), .tiles = 0, .tilesAcross = 0, .parts = 1, .pixelsOfPart = 0};
+  GradientShares best{
+      .inputBoxes = inputBoxesOf(p), .tiles = 0, .tilesAcross = 0, .parts = 1, .pixelsOfPart = 0};
   best.tilesAcross = divideUp(p.taps() * best.inputBoxes * kGradientBox, Tile::columns);
   best.tiles = divideUp(p.resultChannels, Tile::rows * Tile::cluster) * best.tilesAcross;
   const auto pixels = static_cast<int>(p.resultPixels());
@@ -84,7 +85,7 @@ constexpr Algorithm gradientOf() {
 template <class Tile>
 std::unique_ptr<PreparedStep> prepareWarpgroupFilterGradient(const Problem& p, const Device& device,
                                                              LaunchWarpgroupFilterGradient launch) {
-  const Shares shares = sharesOf<Tile>(p, device);
+  const GradientShares shares = sharesOf<Tile>(p, device);
   const int blocks = blocksOf<Tile>(shares.tiles * shares.parts, device);
   return preparedStep([=](const StepMemory& memory, cudaStream_t stream) {
     const WalkedAxis vertical = walked(p.vertical), horizontal = walked(p.horizontal);
