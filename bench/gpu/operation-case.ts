@@ -30,7 +30,7 @@ interface Operation {
 
 type Tensor = readonly [Precision, pixels: 'map' | 'regions', channels: number];
 
-/** Soft object regions and what each gathers of the features: two kernels, or one. */
+/** Soft object regions and what each gathers of the features: two operations, of which plans for a GPU make one step. */
 function gather(size: RegionSize, precision: Precision): Operation {
   return {
     name: 'spatial softmax and aggregation',

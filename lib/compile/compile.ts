@@ -24,7 +24,7 @@ export interface LowerOptions {
 }
 
 export interface Compiled extends Plan {
-  /** The network after the passes. */
+  /** The network after the passes, that of the target included. */
   readonly graph: Graph;
   /** Of the network as it was given. */
   readonly cost: Cost;
@@ -89,10 +89,5 @@ export function compilePrepared(graph: Graph, target: Target): Compiled {
 /** From a network to a plan for one device. */
 export function compile(graph: Graph, { target, precision, ...options }: CompileOptions): Compiled {
   const lowered = lower(graph, precision, options);
-  return {
-    ...plan(lowered, target),
-    graph: lowered,
-    cost: costOf(graph),
-    executedFlops: totalFlops(lowered),
-  };
+  return { ...compilePrepared(lowered, target), cost: costOf(graph) };
 }

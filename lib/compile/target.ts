@@ -15,7 +15,7 @@ export interface Target {
   unsupported(node: Node): string | undefined;
   /** Whether reading or writing this operand as a channel slice of a wider tensor costs nothing. The spec allows it. */
   slicesFreely(node: Node, operand: string): boolean;
-  /** What the device wants of a graph that has been through its passes, before it is planned: one more pass. */
+  /** What the device wants of a graph that has been through its passes, before it is planned: passes of its own. */
   prepare?(graph: Graph): Graph;
   /** Asks about each step of a plan whose algorithms are unchosen. */
   inspect(layout: PlanLayout): readonly Inspection[];

@@ -20,6 +20,7 @@ import { conv2dMoments } from './conv2d-moments.js';
 import { crossEntropy } from './cross-entropy.js';
 import { distributeRegions } from './distribute-regions.js';
 import { dropout } from './dropout.js';
+import { gatherRegions } from './gather-regions.js';
 import { globalNorm } from './global-norm.js';
 import { join } from './join.js';
 import { labelRegions } from './label-regions.js';
@@ -62,6 +63,7 @@ export const inferenceOperations: readonly AnyOpSpec[] = [
   resizeTaps,
   attendPixels,
   attendCrissCross,
+  gatherRegions,
 ].map(erase);
 
 /** What training adds: the backward pass, losses, optimisers. */
@@ -111,6 +113,7 @@ export type InferenceOperationName =
   | (typeof concat)['name']
   | (typeof conv2d)['name']
   | (typeof distributeRegions)['name']
+  | (typeof gatherRegions)['name']
   | (typeof labelRegions)['name']
   | (typeof maxPool2d)['name']
   | (typeof normalizeImage)['name']
@@ -194,6 +197,7 @@ export {
   distributeRegions,
   dotProduct,
   dropout,
+  gatherRegions,
   globalNorm,
   join,
   labelRegions,

@@ -1,3 +1,4 @@
+import { fuseGather } from '../compile/passes/gather-regions.js';
 import { takeMoments } from '../compile/passes/take-moments.js';
 import type { Target } from '../compile/target.js';
 
@@ -9,8 +10,9 @@ export function cudaTarget(inspect: Target['inspect']): Target {
     // All kernels take the stride of pixels as it is. Where slices do not start at whole words they are read by the element,
     // which is less than a copy.
     slicesFreely: () => true,
-    // A tile of results is in registers when its moments are found; read once more, it comes from memory.
-    prepare: takeMoments,
+    // A tile of results is in registers when its moments are found, and so are shares of regions when they are gathered by;
+    // read once more, either comes from memory.
+    prepare: (graph) => fuseGather(takeMoments(graph)),
     inspect,
   };
 }

@@ -187,7 +187,7 @@ export class Device implements AsyncDisposable {
     return compile(graph, { ...options, target: this.target });
   }
 
-  /** Plans a graph as it is, without passes. */
+  /** Plans a graph that has been through its passes, but for what the device wants. */
   compilePrepared(graph: Graph): Compiled {
     this.#requireOpen();
     return compilePrepared(graph, this.target);

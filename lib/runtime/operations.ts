@@ -187,6 +187,8 @@ export const ops = {
   labelRegions: operation(specs.labelRegions, { normalised: true }),
   /** {@link specs.aggregateRegions} */
   aggregateRegions: operation(specs.aggregateRegions, {}),
+  /** {@link specs.gatherRegions} */
+  gatherRegions: operation(specs.gatherRegions, { scale: 1 }),
   /** {@link specs.distributeRegions} */
   distributeRegions: operation(specs.distributeRegions, {}),
   /** {@link specs.scoreRegions} */

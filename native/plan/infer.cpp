@@ -148,6 +148,11 @@ std::vector<TensorType> infer(const AggregateRegionsAttributes&, Inputs in) {
   return {nhwc(features.dataType, regions.shape[0], regions.channels(), 1, features.channels())};
 }
 
+std::vector<TensorType> infer(const GatherRegionsAttributes&, Inputs in) {
+  require(activation(in[0]).dataType == DataType::float32, "expected logits in float32", *in[0]);
+  return infer(AggregateRegionsAttributes{}, in);  // Regions are of the logits' type.
+}
+
 std::vector<TensorType> infer(const DistributeRegionsAttributes&, Inputs in) {
   const TensorInfo& regions = activation(in[0]);
   const TensorInfo& vectors = activation(in[1]);

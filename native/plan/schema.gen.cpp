@@ -76,6 +76,9 @@ const std::vector<OpSchema>& opSchemas() {
     {"attendCrissCross", {"query", "key", "value"}, 3, {"y", "logSumExp"},
      {{"scale", -1}},
      -1, {-1, -1}, {true, true, true}, true, false},
+    {"gatherRegions", {"logits", "features"}, 2, {"y"},
+     {{"scale", -1}},
+     -1, {-1}, {true, true}, false, false},
     {"join", {}, 0, {"y"},
      {},
      -1, {-1}, {}, false, false},
@@ -209,6 +212,8 @@ Attributes decodeAttributes(Opcode opcode, std::span<const std::uint32_t> words)
       return AttendPixelsAttributes{std::bit_cast<float>(words[0])};
     case Opcode::attendCrissCross:
       return AttendCrissCrossAttributes{std::bit_cast<float>(words[0])};
+    case Opcode::gatherRegions:
+      return GatherRegionsAttributes{std::bit_cast<float>(words[0])};
     case Opcode::join:
       return JoinAttributes{};
     case Opcode::batchNormTraining:

@@ -12,7 +12,7 @@
 namespace ocrnet {
 
 inline constexpr std::uint32_t kPlanFormatVersion = 2;
-inline constexpr std::uint32_t kSchemaFingerprint = 0x8581ea49;
+inline constexpr std::uint32_t kSchemaFingerprint = 0x61069147;
 
 enum class Opcode : std::uint32_t {
   normalizeImage,
@@ -38,6 +38,7 @@ enum class Opcode : std::uint32_t {
   resizeTaps,
   attendPixels,
   attendCrissCross,
+  gatherRegions,
   join,
   batchNormTraining,
   batchNormGradient,
@@ -207,6 +208,11 @@ struct AttendPixelsAttributes {
 
 /// attention of pixels over their row and column
 struct AttendCrissCrossAttributes {
+  float scale;
+};
+
+/// features summed by the softmax over the pixels of class scores
+struct GatherRegionsAttributes {
   float scale;
 };
 
@@ -390,7 +396,7 @@ struct Conv2dMomentsAttributes {
   std::int32_t groups;
 };
 
-using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ScaleByAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SoftmaxAttributes, SpatialSoftmaxAttributes, LabelRegionsAttributes, AggregateRegionsAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, ResizeTapsAttributes, AttendPixelsAttributes, AttendCrissCrossAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, DotProductAttributes, ResizeBilinearGradientAttributes, SoftmaxGradientAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, AllReduceAttributes, AttendPixelsGradientAttributes, AttendCrissCrossGradientAttributes, DropoutAttributes, AdjustLossScaleAttributes, Conv2dMomentsAttributes>;
+using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, BatchNormAttributes, ScaleShiftAttributes, ScaleByAttributes, ActivateAttributes, AddAttributes, ConcatAttributes, CastAttributes, MaxPool2dAttributes, AdaptiveAveragePool2dAttributes, ResizeBilinearAttributes, SoftmaxAttributes, SpatialSoftmaxAttributes, LabelRegionsAttributes, AggregateRegionsAttributes, DistributeRegionsAttributes, ScoreRegionsAttributes, AttendRegionsAttributes, ResizeArgmaxAttributes, ResizeTapsAttributes, AttendPixelsAttributes, AttendCrissCrossAttributes, GatherRegionsAttributes, JoinAttributes, BatchNormTrainingAttributes, BatchNormGradientAttributes, ActivateGradientAttributes, ChannelSumsAttributes, DotProductAttributes, ResizeBilinearGradientAttributes, SoftmaxGradientAttributes, AttendRegionsGradientAttributes, SpatialSoftmaxGradientAttributes, MaxPool2dGradientAttributes, AdaptiveAveragePool2dGradientAttributes, Conv2dInputGradientAttributes, Conv2dFilterGradientAttributes, SliceChannelsAttributes, CrossEntropyAttributes, SgdAttributes, GlobalNormAttributes, AccumulateAttributes, AdamWAttributes, MovingAverageAttributes, AllReduceAttributes, AttendPixelsGradientAttributes, AttendCrissCrossGradientAttributes, DropoutAttributes, AdjustLossScaleAttributes, Conv2dMomentsAttributes>;
 
 /// Every operation that a device runs: the others are compiled away. X(name) for each.
 #define OCRNET_EXECUTABLE_OPS(X) \
@@ -416,6 +422,7 @@ using Attributes = std::variant<NormalizeImageAttributes, Conv2dAttributes, Batc
   X(resizeTaps) \
   X(attendPixels) \
   X(attendCrissCross) \
+  X(gatherRegions) \
   X(batchNormTraining) \
   X(batchNormGradient) \
   X(activateGradient) \

@@ -301,6 +301,12 @@ const cases: readonly Case[] = [
     attributes: {},
   },
   {
+    name: 'over odd sizes, scaled',
+    op: 'gatherRegions',
+    inputs: { logits: [2, 5, 7, 3], features: [2, 5, 7, 6] },
+    attributes: { scale: 4.5 },
+  },
+  {
     name: 'scaled',
     op: 'attendRegions',
     inputs: { query: [2, 5, 7, 4], key: [2, 3, 1, 4], value: [2, 3, 1, 6] },

@@ -237,6 +237,18 @@ def regions():
         y = torch.einsum("nik,nic->nkc", wide(maps).reshape(n, -1, k), wide(features).reshape(n, -1, c))
         outputs = {"y": y.reshape(n, k, 1, c).numpy()}
         yield case(name, "aggregateRegions", {"regions": maps, "features": features}, {}, outputs)
+    for n, h, w, k, c, scale in [
+        (2, 21, 17, 19, 24, 1),
+        (1, 1, 1, 5, 16, 1),
+        (1, 13, 5, 1, 8, 2.5),
+        (1, 3, 4, 171, 33, 200),
+    ]:
+        name = f"gather {n}x{h}x{w} {k} classes {c} channels scale {scale}"
+        logits = random(f"{name} logits", n, h, w, k) * np.float32(4)
+        features = random(f"{name} features", n, h, w, c)
+        maps = (wide(logits) * scale).reshape(n, -1, k).softmax(dim=1)
+        y = torch.einsum("nik,nic->nkc", maps, wide(features).reshape(n, -1, c)).reshape(n, k, 1, c).numpy()
+        yield case(name, "gatherRegions", {"logits": logits, "features": features}, {"scale": scale}, {"y": y})
     for n, h, w, k, c in [(2, 7, 9, 19, 24), (1, 1, 1, 5, 16), (1, 13, 5, 1, 8), (1, 3, 4, 150, 33)]:
         size = f"{n}x{h}x{w} {k} classes {c} channels"
         maps, vectors = random(f"distribute {size} regions", n, h, w, k), random(f"distribute {size} vectors", n, k, 1, c)

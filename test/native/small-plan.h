@@ -230,7 +230,9 @@ inline PlanDraft smallPlan(const Backend& backend) {
   const auto centres = p.arena(float32, {1, 4, 1, 8});
   p.step(aggregateRegions, {regions, left}, {centres});
   const auto context = p.arena(float32, {1, 8, 8, 8});
-  p.step(attendRegions, {left, centres, centres}, {context}, {one, relu, 0});
+  const auto gathered = p.arena(float32, {1, 4, 1, 8});
+  p.step(gatherRegions, {logits, left}, {gathered}, {one});
+  p.step(attendRegions, {left, centres, gathered}, {context}, {one, relu, 0});
   const auto ofAll = p.arena(float32, {1, 8, 8, 8}), ofLines = p.arena(float32, {1, 8, 8, 8});
   p.step(attendPixels, {left, left, context}, {ofAll}, {one});
   p.step(attendCrissCross, {left, ofAll, context}, {ofLines}, {one});

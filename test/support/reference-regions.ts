@@ -69,6 +69,14 @@ const aggregateRegions: Reference<{ regions: R; features: R }, unknown> = ({ reg
   };
 };
 
+const gatherRegions: Reference<{ logits: R; features: R }, { scale: number }> = (
+  { logits, features },
+  attributes,
+) => {
+  const { regions } = spatialSoftmax({ logits }, attributes) as { regions: R };
+  return aggregateRegions({ regions, features }, {});
+};
+
 const distributeRegions: Reference<{ regions: R; vectors: R }, unknown> = ({ regions, vectors }) => {
   const [batch, height, width, classes] = four(regions);
   return {
@@ -119,6 +127,7 @@ export const referenceRegions = {
   spatialSoftmax: erase(spatialSoftmax),
   labelRegions: erase(labelRegions),
   aggregateRegions: erase(aggregateRegions),
+  gatherRegions: erase(gatherRegions),
   distributeRegions: erase(distributeRegions),
   scoreRegions: erase(scoreRegions),
   attendRegions: erase(attendRegions),

@@ -94,6 +94,14 @@ const transposeMatrices = (onnx: OnnxEmitter, name: string): string =>
 const scaled = (onnx: OnnxEmitter, name: string, scale: number): string =>
   scale === 1 ? name : onnx.node('Mul', [name, onnx.scalar(scale)]);
 
+/** Of class scores (N, H, W, K) the softmax over the pixels, (N, K, pixels). */
+const pixelShares = (onnx: OnnxEmitter, logits: Operand, scale: number): string =>
+  onnx.node('Softmax', [scaled(onnx, asMatrices(onnx, logits), scale)], { axis: { int: 2 } });
+
+/** Features (N, H, W, C) summed by each of `regions`, (N, K, pixels): (N, C, K). */
+const aggregated = (onnx: OnnxEmitter, regions: string, features: Operand): string =>
+  onnx.node('MatMul', [asMatrices(onnx, features), transposeMatrices(onnx, regions)]);
+
 function resize(
   onnx: OnnxEmitter,
   { name, type }: Operand,
@@ -212,11 +220,9 @@ export const lowerings = {
     y: onnx.node('Softmax', [scaled(onnx, x.name, scale)], { axis: { int: 1 } }),
   })),
 
-  spatialSoftmax: lower(ops.spatialSoftmax, ({ logits }, { scale }, onnx, { regions }) => {
-    const scores = scaled(onnx, asMatrices(onnx, logits), scale);
-    const shares = onnx.node('Softmax', [scores], { axis: { int: 2 } });
-    return { regions: asImages(onnx, shares, regions) };
-  }),
+  spatialSoftmax: lower(ops.spatialSoftmax, ({ logits }, { scale }, onnx, { regions }) => ({
+    regions: asImages(onnx, pixelShares(onnx, logits, scale), regions),
+  })),
 
   labelRegions: lower(ops.labelRegions, ({ labels }, { height, width, classes, normalised }, onnx) => {
     const [, fromHeight, fromWidth] = labels.type.shape as [number, number, number];
@@ -242,10 +248,13 @@ export const lowerings = {
     return { regions: onnx.node('Div', [members, onnx.node('Max', [counts, onnx.scalar(1)])]) };
   }),
 
-  aggregateRegions: lower(ops.aggregateRegions, ({ regions, features }, _attributes, onnx, { y }) => {
-    const masks = transposeMatrices(onnx, asMatrices(onnx, regions));
-    return { y: asImages(onnx, onnx.node('MatMul', [asMatrices(onnx, features), masks]), y) };
-  }),
+  aggregateRegions: lower(ops.aggregateRegions, ({ regions, features }, _attributes, onnx, { y }) => ({
+    y: asImages(onnx, aggregated(onnx, asMatrices(onnx, regions), features), y),
+  })),
+
+  gatherRegions: lower(ops.gatherRegions, ({ logits, features }, { scale }, onnx, { y }) => ({
+    y: asImages(onnx, aggregated(onnx, pixelShares(onnx, logits, scale), features), y),
+  })),
 
   distributeRegions: lower(ops.distributeRegions, ({ regions, vectors }, _attributes, onnx, { y }) => {
     const mixed = onnx.node('MatMul', [asMatrices(onnx, vectors), asMatrices(onnx, regions)]);

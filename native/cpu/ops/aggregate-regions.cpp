@@ -1,64 +1,67 @@
 // regionsᵀ · features, the pixels cut into chunks with a sum each. The chunks do not depend on the number of
 // threads and their sums are added in their order, so neither does the result.
 
-#include "cpu/ops/direct.h"
-#include "cpu/ops/pixel-blocks.h"
+#include "cpu/ops/aggregate-regions.h"
+
 #include "cpu/parallel.h"
 
 namespace ocrnet::cpu {
 
 namespace {
 
-/// Of one image.
-struct Chunks : PixelBlocks {
-  std::int64_t classes, paddedChannels;
-
-  std::int64_t floats() const { return classes * paddedChannels; }
-};
-
-Chunks chunksOf(const StepDescription& step) {
-  const TensorInfo& features = *step.input(1);
-  return {fewBlocks(1, features.shape[1] * features.shape[2]), step.input(0)->channels(),
-          roundUp(features.channels(), kMostLanes)};
+RegionAggregation aggregationOf(const StepDescription& step, const Device& device) {
+  return {step.input(0)->channels(), *step.input(1), device};
 }
 
-Choice chooseAggregateRegions(const StepDescription& step, const Device&) {
-  const Chunks chunks = chunksOf(step);
-  return {.scratchBytes = chunks.count() * chunks.floats() * sizeof(float)};
+Choice chooseAggregateRegions(const StepDescription& step, const Device& device) {
+  return {.scratchBytes = aggregationOf(step, device).scratchFloats() * sizeof(float)};
 }
 
 std::unique_ptr<PreparedStep> prepareAggregateRegions(const StepDescription& step, const Device& device,
                                                       Weights&) {
   requireChoice(step, chooseAggregateRegions(step, device));
-  const TensorInfo& features = *step.input(1);
-  return preparedStep([chunks = chunksOf(step), batch = features.shape[0], channels = features.channels(),
-                       type = features.dataType, stride = features.pixelStride, threads = device.threads,
-                       &kernels = kernelsFor(device.isa)](const StepMemory& memory) {
-    AggregateRegions a{.type = type,
-                       .classes = chunks.classes,
-                       .channels = channels,
-                       .regions = memory.in<float>(0),
-                       .features = {memory.inputs[1], stride},
-                       .sums = reinterpret_cast<float*>(memory.scratch),
-                       .paddedChannels = chunks.paddedChannels};
-    for (std::int64_t image = 0; image < batch; ++image) {
-      const std::int64_t firstPixel = image * chunks.imagePixels;
-      parallel(threads, chunks.count(), 1, [&](Range range, int) {
-        for (std::int64_t i = range.first; i < range.end; ++i) {
-          AggregateRegions chunk = a;
-          chunk.sums += i * chunks.floats();
-          const Range pixels = chunks.pixels(i);
-          kernels.aggregateRegions(chunk, {firstPixel + pixels.first, firstPixel + pixels.end});
-        }
-      });
-      std::byte* const y = memory.outputs[0] + image * chunks.classes * channels * bytesPerElement(type);
-      parallel(threads, chunks.classes, pixelGrain(chunks.count() * channels),
-               [&](Range classes, int) { kernels.combineRegionSums(a, chunks.count(), classes, y); });
-    }
+  return preparedStep([aggregation = aggregationOf(step, device)](const StepMemory& memory) {
+    aggregation.run(memory.in<float>(0), memory.inputs[1], memory.outputs[0],
+                    reinterpret_cast<float*>(memory.scratch));
   });
 }
 
 }  // namespace
+
+RegionAggregation::RegionAggregation(std::int64_t classes, const TensorInfo& features, const Device& device)
+    : chunks_(fewBlocks(1, features.shape[1] * features.shape[2])),
+      batch_(features.shape[0]),
+      classes_(classes),
+      channels_(features.channels()),
+      paddedChannels_(roundUp(features.channels(), kMostLanes)),
+      type_(features.dataType),
+      stride_(features.pixelStride),
+      threads_(device.threads),
+      kernels_(kernelsFor(device.isa)) {}
+
+void RegionAggregation::run(const float* regions, const void* features, std::byte* y, float* scratch) const {
+  const AggregateRegions a{.type = type_,
+                           .classes = classes_,
+                           .channels = channels_,
+                           .regions = regions,
+                           .features = {features, stride_},
+                           .sums = scratch,
+                           .paddedChannels = paddedChannels_};
+  for (std::int64_t image = 0; image < batch_; ++image) {
+    const std::int64_t firstPixel = image * chunks_.imagePixels;
+    parallel(threads_, chunks_.count(), 1, [&](Range range, int) {
+      for (std::int64_t i = range.first; i < range.end; ++i) {
+        AggregateRegions chunk = a;
+        chunk.sums += i * chunkFloats();
+        const Range pixels = chunks_.pixels(i);
+        kernels_.aggregateRegions(chunk, {firstPixel + pixels.first, firstPixel + pixels.end});
+      }
+    });
+    std::byte* const out = y + image * classes_ * channels_ * bytesPerElement(type_);
+    parallel(threads_, classes_, pixelGrain(chunks_.count() * channels_),
+             [&](Range classes, int) { kernels_.combineRegionSums(a, chunks_.count(), classes, out); });
+  }
+}
 
 const Op aggregateRegionsOp{.choose = chooseAggregateRegions, .prepare = prepareAggregateRegions};
 
