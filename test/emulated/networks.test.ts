@@ -3,8 +3,10 @@ import { smallNetwork } from '../../bench/gpu/sizes.js';
 import { eachWeight } from '../../lib/checkpoint/weights.js';
 import { lower } from '../../lib/compile/compile.js';
 import type { Precision } from '../../lib/compile/passes/assign-precision.js';
+import { erase } from '../../lib/ir/op.js';
 import { buildSegmenter } from '../../lib/models/segmenter.js';
 import { initialiser } from '../../lib/nn/initialise.js';
+import { gatherRegions } from '../../lib/ops/index.js';
 import { type Device, openDevice } from '../../lib/runtime/device.js';
 import type { Program } from '../../lib/runtime/program.js';
 import type { Weights } from '../../lib/runtime/weights.js';
@@ -23,6 +25,7 @@ describe('OCR on a CUDA device, emulated', () => {
   after(() => Promise.all(Object.values(devices).map((device) => device.dispose())));
 
   const graph = buildSegmenter(smallNetwork.config, { ...size, outputs: ['logits', 'regions', 'labels'] });
+  const scoresAlone = buildSegmenter(smallNetwork.config, { ...size, outputs: ['logits'] });
 
   function weightsOn(device: Device, precision: Precision): Weights {
     const weights = device.createWeights();
@@ -31,8 +34,11 @@ describe('OCR on a CUDA device, emulated', () => {
     return weights;
   }
 
-  const load = (device: Device, precision: Precision): Promise<Program> =>
-    device.load(device.compile(graph, { precision }), weightsOn(device, precision));
+  const load = (device: Device, precision: Precision, network = graph): Promise<Program> =>
+    device.load(device.compile(network, { precision }), weightsOn(device, precision));
+
+  const gathersFromScores = ({ compiled: { steps } }: Program): boolean =>
+    steps.some(({ node }) => node.spec === erase(gatherRegions));
 
   for (const [precision, tolerance] of [
     ['float32', 1e-4],
@@ -55,7 +61,16 @@ describe('OCR on a CUDA device, emulated', () => {
         expect(same?.length).to.be.above((1 - 10 * tolerance) * size.height * size.width);
       }
       expect(devices.cuda.arenaBytes).to.equal(program.compiled.arenaBytes);
+      expect(gathersFromScores(program)).to.equal(false);
       program.dispose();
+
+      const withoutRegions = await load(devices.cuda, precision, scoresAlone);
+      expect(gathersFromScores(withoutRegions)).to.equal(true);
+      const { logits } = (await withoutRegions.run({ image })).outputs;
+      expect(relativeError(logits as Float32Array, expected.outputs.logits as Float32Array)).to.be.below(
+        tolerance,
+      );
+      withoutRegions.dispose();
     });
 
   it('times each step', async () => {

@@ -1,4 +1,4 @@
-// spatialSoftmax, aggregateRegions and attendRegions against float64.
+// spatialSoftmax, aggregateRegions, gatherRegions and attendRegions against float64.
 
 #include <algorithm>
 
@@ -77,26 +77,92 @@ Values runAggregate(const Configuration& c, const Size& size, const Values& regi
   return runner.run(c.withThreads(threads))[0];
 }
 
+Values sumByRegion(DataType type, const Size& size, const Values& regions, const Values& features) {
+  Values y;
+  for (std::int64_t n = 0; n < size.batch; ++n) {
+    for (std::int64_t k = 0; k < size.classes; ++k) {
+      for (std::int64_t channel = 0; channel < size.channels; ++channel) {
+        double sum = 0;
+        for (std::int64_t i = n * size.pixels(); i < (n + 1) * size.pixels(); ++i) {
+          sum += regions[i * size.classes + k] * features[i * size.channels + channel];
+        }
+        y.push_back(rounded(type, sum));
+      }
+    }
+  }
+  return y;
+}
+
 void aggregateMatches(const Configuration& c) {
   for (const Size& size : kSizes) {
     const Values regions =
         randomValues(DataType::float32, {size.batch, size.height, size.width, size.classes});
     const Values features = randomValues(c.type, {size.batch, size.height, size.width, size.channels});
-    Values expected;
-    for (std::int64_t n = 0; n < size.batch; ++n) {
-      for (std::int64_t k = 0; k < size.classes; ++k) {
-        for (std::int64_t channel = 0; channel < size.channels; ++channel) {
-          double sum = 0;
-          for (std::int64_t i = n * size.pixels(); i < (n + 1) * size.pixels(); ++i) {
-            sum += regions[i * size.classes + k] * features[i * size.channels + channel];
-          }
-          expected.push_back(rounded(c.type, sum));
-        }
-      }
-    }
-    requireClose(runAggregate(c, size, regions, features, c.threads), expected, c.tolerance());
+    requireClose(runAggregate(c, size, regions, features, c.threads),
+                 sumByRegion(c.type, size, regions, features), c.tolerance());
     requireClose(runAggregate(c, size, regions, features, 3), runAggregate(c, size, regions, features, 1), 0);
   }
+}
+
+// Images of less than the 256 pixels that are summed at a time, of one more, and of several such splits and a
+// part.
+const Size kGathered[] = {{1, 1, 1, 1, 0, 1},
+                          {2, 27, 21, 19, 0, 72},
+                          {1, 13, 23, 171, 0, 40},
+                          {1, 257, 1, 1, 0, 130},
+                          {3, 5, 7, 60, 0, 9}};
+
+Values runGather(const Configuration& c, const Size& size, const Values& logits, const Values& features,
+                 float scale, int threads) {
+  OpRunner runner(Opcode::gatherRegions, GatherRegionsAttributes{scale});
+  runner.input(DataType::float32, {size.batch, size.height, size.width, size.classes}, logits, c.gap)
+      .input(c.type, {size.batch, size.height, size.width, size.channels}, features, 2 * c.gap)
+      .output(c.type, {size.batch, size.classes, 1, size.channels});
+  return runner.run(c.withThreads(threads))[0];
+}
+
+Values gather(const Configuration& c, const Size& size, const Values& logits, const Values& features,
+              double scale) {
+  return sumByRegion(c.type, size, softmaxOverPixels(logits, size, scale), features);
+}
+
+void gatherMatches(const Configuration& c) {
+  float scale = 1;
+  for (const Size& size : kGathered) {
+    const Values logits =
+        randomValues(DataType::float32, {size.batch, size.height, size.width, size.classes}, 6);
+    const Values features = randomValues(c.type, {size.batch, size.height, size.width, size.channels});
+    const Values y = runGather(c, size, logits, features, scale, c.threads);
+    requireClose(y, gather(c, size, logits, features, scale), c.tolerance());
+    requireClose(runGather(c, size, logits, features, scale, 3), y, 0);
+    scale = scale == 1 ? 0.25f : 1;
+  }
+}
+
+/// The logits of a class may be anything but all −∞, and what is NaN in one concerns no other.
+void gatherTakesExtremes(const Configuration& c) {
+  const Size size{2, 29, 31, 7, 0, 20};
+  const Values features = randomValues(c.type, {size.batch, size.height, size.width, size.channels});
+  Values logits(size.batch * size.pixels() * size.classes);
+  for (std::int64_t i = 0; i < size.batch * size.pixels(); ++i) {
+    const std::int64_t pixel = i % size.pixels();
+    double* const scores = &logits[i * size.classes];
+    scores[0] = i % 2 ? 1e4 : -1e4;
+    scores[1] = pixel < 600 ? -kInfinity : -1e4;  // whole splits of −∞
+    scores[2] = pixel == 7 ? 0 : -kInfinity;      // all of it one pixel's
+    scores[3] = pixel == size.pixels() - 1 ? 1e30 : -1e30;
+    scores[4] = 16 * pixel;                            // each split's maximum beyond the last's
+    scores[5] = pixel % 3 ? -kInfinity : -16 * pixel;  // and far below it
+    scores[6] = i % 5;
+  }
+  const Values expected = gather(c, size, logits, features, 1);
+  const Values y = runGather(c, size, logits, features, 1, c.threads);
+  requireClose(y, expected, c.tolerance());
+
+  logits[300 * size.classes + 4] = kNaN;
+  Values confined = y;
+  std::fill_n(confined.begin() + 4 * size.channels, size.channels, kNaN);
+  requireClose(runGather(c, size, logits, features, 1, c.threads), confined, 0);
 }
 
 Values attend(const Size& size, const Values& query, const Values& key, const Values& value, double scale,
@@ -165,6 +231,8 @@ int main() {
       {"spatialSoftmax takes extremes", spatialSoftmaxTakesExtremes},
       {"spatialSoftmax does not depend on the threads", spatialSoftmaxIgnoresThreads},
       {"aggregateRegions matches", aggregateMatches},
+      {"gatherRegions matches", gatherMatches},
+      {"gatherRegions takes extremes", gatherTakesExtremes},
       {"attendRegions matches", attendMatches},
       {"attendRegions takes extremes", attendTakesExtremes},
   });

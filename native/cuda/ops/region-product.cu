@@ -1,20 +1,16 @@
-// Sums over pixels are cut into splits, whose partial sums a second kernel adds in their order: the cut
-// depends on the sizes alone. Features are read once for each 192 classes, which for 16384 pixels of 512
-// channels in bfloat16 takes an H200 4 µs, and the partial sums of 171 classes, 11 MB, stay in its second
-// cache.
+// Sums over pixels are cut into splits (region-sums.h), whose partial sums a second kernel adds. Features are
+// read once for each 192 classes, which for 16384 pixels of 512 channels in bfloat16 takes an H200 4 µs, and
+// the partial sums of 171 classes, 11 MB, stay in its second cache.
 
 #include "cuda/device/activation.h"
 #include "cuda/device/shared.h"
 #include "cuda/ops/region-product.h"
-#include "cuda/ops/tile-product.h"
+#include "cuda/ops/region-sums.h"
 #include "cuda/pixel-packs.h"
 
 namespace ocrnet::cuda {
 
 namespace {
-
-/// The results' columns in a tile: channels, or pixels of scores.
-constexpr int kTileColumns = 64;
 
 /// c (rows, columns) = a · b for each image and split of the depth.
 template <class OperandA, class OperandB, class C>
@@ -113,36 +109,6 @@ void enqueueClasses(const Device& device, const typename Kinds::Arguments& p, cu
   }
   enqueueTiles<Kinds, kLargest>(p, stream);
 }
-
-/// body(T{}, engine, whether packed) for products of float32 numbers with those of a type. Without tensor
-/// cores for bfloat16 float16 is multiplied as float32, element by element.
-template <class Body>
-void withMixedEngine(const Device& device, DataType type, const void* data, std::int64_t stride,
-                     std::int64_t channels, const Body& body) {
-  withFloatType(type, [&](auto element) {
-    using T = decltype(element);
-    if constexpr (std::is_same_v<T, Float16>) {
-      if (!device.multipliesWideTypes()) return body(element, Simt{}, std::false_type{});
-    }
-    fitsPacked<T>(data, stride, channels) ? body(element, MixedEngineFor<T>{}, std::true_type{})
-                                          : body(element, MixedEngineFor<T>{}, std::false_type{});
-  });
-}
-
-/// How the pixels are cut for sums over them: enough blocks for any GPU, unless few pixels are left to each.
-struct Splits {
-  std::int64_t pixels, count, paddedChannels;  // of a split; of them; in the partial sums
-
-  explicit Splits(const RegionSizes& s) {
-    constexpr std::int64_t kManyBlocks = 256, kLeastPixels = 256, kTileClasses = 192;
-    paddedChannels = roundUp(s.channels, kTileColumns);
-    const std::int64_t tiles = s.images * divideUp(s.classes, kTileClasses) * (paddedChannels / kTileColumns);
-    const std::int64_t wanted = divideUp(kManyBlocks, tiles);
-    pixels = std::max(kLeastPixels, roundUp(divideUp(s.pixels, wanted), kTileColumns));
-    count = divideUp(s.pixels, pixels);
-  }
-  std::int64_t floats(const RegionSizes& s) const { return count * s.classes * paddedChannels; }
-};
 
 /// y (images, classes, channels) = the sums over the splits of partial (images, splits, classes,
 /// paddedChannels).

@@ -80,6 +80,15 @@ __device__ __forceinline__ void halve(float x, T& upper, T& lower) {
   lower = fromFloat32<T>(rest - rest == 0 ? rest : 0);
 }
 
+/// What becomes of elements on their way into a tile: nothing. `part` numbers a thread's columns; what lies
+/// outside of the operand is zero.
+struct AsTheyAre {
+  template <class Unit>
+  __device__ __forceinline__ Unit operator()(int /*part*/, const Unit& unit, bool /*inside*/) {
+    return unit;
+  }
+};
+
 /// The greatest power of two, up to 32, that divides n.
 constexpr int lanesFor(int n) {
   int lanes = 1;
@@ -89,8 +98,8 @@ constexpr int lanesFor(int n) {
 
 /// Brings tiles of an operand, one for each step of the depth, into a ring of buffers in shared memory: by
 /// asynchronous copies some steps ahead, or one step ahead through registers where elements must be looked
-/// at.
-template <class Engine, class T, bool packed, Rows rows, int outer>
+/// at, and may be changed.
+template <class Engine, class T, bool packed, Rows rows, int outer, class Change = AsTheyAre>
 class TileCopy {
   using Element = typename Engine::Element;
   using Tile = typename Engine::template Tile<rows, outer>;
@@ -103,8 +112,10 @@ class TileCopy {
   using Unit = Pack<T, kUnit>;
 
  public:
-  static constexpr bool kAsync = packed && std::is_same_v<T, Element> && !Tile::kTransposed;
+  static constexpr bool kAsync =
+      std::is_same_v<Change, AsTheyAre> && packed && std::is_same_v<T, Element> && !Tile::kTransposed;
   static constexpr int kStages = kAsync ? 4 : 2;
+  static_assert(kAsync || kPasses * kParts <= 32);
   /// Of an operand of another type than the tensor cores': its upper and its lower bits.
   static constexpr int kHalves = std::is_same_v<T, Element> || std::is_same_v<Engine, Simt> ? 1 : 2;
   static constexpr int kStageElements = kHalves * Tile::kElements;
@@ -113,8 +124,8 @@ class TileCopy {
   };
 
   __device__ TileCopy(const Operand<T, packed>& from, std::int64_t firstOuter, std::int64_t firstDepth,
-                      Memory& memory)
-      : stride_(from.stride), memory_(memory) {
+                      Memory& memory, const Change& change = {})
+      : stride_(from.stride), memory_(memory), change_(change) {
     const std::int64_t row = (rows == Rows::alongDepth ? firstOuter : firstDepth) + ownRow();
     const std::int64_t column = (rows == Rows::alongDepth ? firstDepth : firstOuter) + ownColumn();
     from_ = from.data + row * stride_ + column;
@@ -124,6 +135,7 @@ class TileCopy {
   }
 
   __device__ const Element* tile(int step) const { return memory_.stages[step % kStages]; }
+  __device__ const Change& change() const { return change_; }
 
   /// Begins to copy the tile of the next step that was not begun, to `step`. Nothing unless asynchronous.
   __device__ __forceinline__ void start(int step) {
@@ -139,9 +151,11 @@ class TileCopy {
   /// The same into registers, and from there into shared memory. Nothing if asynchronous.
   __device__ __forceinline__ void fetch() {
     if constexpr (!kAsync) {
+      inside_ = 0;
       eachUnit([&](int pass, int part, bool inside) {
         kept_[pass][part] = {};
         if (inside) {
+          inside_ |= 1u << (pass * kParts + part);
           kept_[pass][part] =
               *reinterpret_cast<const Unit*>(from_ + pass * kPassRows * stride_ + part * kLanes * kUnit);
         }
@@ -154,13 +168,11 @@ class TileCopy {
       Element* const tile = memory_.stages[step % kStages];
       eachUnit([&](int pass, int part, bool) {
         Element* const to = tile + place(pass, part);
+        const Unit unit = change_(part, kept_[pass][part], (inside_ >> (pass * kParts + part) & 1) != 0);
         if constexpr (Tile::kTransposed) {
 #pragma unroll
-          for (int k = 0; k < kUnit; ++k) {
-            to[k * Tile::kStride] = toFloat32(kept_[pass][part].elements[k]);
-          }
+          for (int k = 0; k < kUnit; ++k) to[k * Tile::kStride] = toFloat32(unit.elements[k]);
         } else {
-          const Unit& unit = kept_[pass][part];
           if constexpr (std::is_same_v<T, Element>) {
             *reinterpret_cast<Unit*>(to) = unit;
           } else if constexpr (kHalves == 1) {
@@ -213,7 +225,9 @@ class TileCopy {
   const T *from_, *valid_;
   std::int64_t stride_, restRows_, restColumns_;
   Memory& memory_;
+  Change change_;
   Unit kept_[kAsync ? 1 : kPasses][kAsync ? 1 : kParts];
+  unsigned inside_;  // of these, a bit each
 };
 
 /// Calls use(step) for each step of the depth while the tiles of later ones are on their way. All threads
