@@ -37,6 +37,21 @@ struct BatchNormScratch {
   }
 };
 
+/// Of the block's range, from what each thread has of them. All threads must come.
+template <int count>
+__device__ __forceinline__ void storeMoments(const Moments& moments, const PixelRanges& ranges,
+                                             RowSumMemory<count>& memory, const float (&shift)[count],
+                                             float (&sums)[count], float (&squares)[count]) {
+  using Tile = ChannelTile<count>;
+  sumRows(sums, memory);
+  sumRows(squares, memory);
+  if (Tile::channel() >= ranges.channels || Tile::row() != 0) return;
+  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * ranges.channels + Tile::channel();
+  storeChannels(moments.shift, at, shift);
+  storeChannels(moments.sums, at, sums);
+  storeChannels(moments.squares, at, squares);
+}
+
 template <class T, int count>
 __global__ void __launch_bounds__(ChannelTile<count>::kThreads)
     momentsKernel(Source x, PixelRanges ranges, Moments moments) {
@@ -79,13 +94,7 @@ __global__ void __launch_bounds__(ChannelTile<count>::kThreads)
       }
     });
   }
-  sumRows(sums, memory);
-  sumRows(squares, memory);
-  if (!inside || Tile::row() != 0) return;
-  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * ranges.channels + channel;
-  storeChannels(moments.shift, at, shift);
-  storeChannels(moments.sums, at, sums);
-  storeChannels(moments.squares, at, squares);
+  storeMoments(moments, ranges, memory, shift, sums, squares);
 }
 
 /// The moments of a step's input, of ranges of kMomentPixels: (ranges, channels) each.
@@ -116,13 +125,7 @@ __global__ void __launch_bounds__(ChannelTile<1>::kThreads)
       squares[0] += fmaf(pixels * distance, distance, parts.squares[at]);
     }
   }
-  sumRows(sums, memory);
-  sumRows(squares, memory);
-  if (!inside || Tile::row() != 0) return;
-  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * ranges.channels + channel;
-  storeChannels(moments.shift, at, shift);
-  storeChannels(moments.sums, at, sums);
-  storeChannels(moments.squares, at, squares);
+  storeMoments(moments, ranges, memory, shift, sums, squares);
 }
 
 /// What follows from the statistics of a channel; outputs that nobody reads are null.
