@@ -1,6 +1,6 @@
 // What ptxas said of each kernel when the addon was built by nvcc: no kernel may spill or use local memory, none
 // may take more registers than scripts/registers.json grants it, and notes that the compiler gave up what a
-// kernel is written for (C7508, C7510, C7519) are errors. `--write` grants what is used now.
+// kernel is written for (C7508, C7510, C7519 and their like) are errors. `--write` grants what is used now.
 
 import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { mustRun, root, run, SetupError } from './setup/run.mjs';
 
 const reports = join(root, 'build/native/cuda/CMakeFiles');
+const compileCommands = join(root, 'build/compile_commands.json');
 const budgetFile = join(root, 'scripts/registers.json');
 
 /** Differences that come from the compiler's version alone. */
@@ -66,9 +67,16 @@ function budgetsOf(usages) {
   return Object.fromEntries(Object.entries(budgets).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** @returns {Promise<Usage[]>} */
+/**
+ * Reports of sources that the build no longer has are left alone.
+ *
+ * @returns {Promise<Usage[]>}
+ */
 async function readUsages() {
-  const files = (await readdir(reports, { recursive: true })).filter((file) => file.endsWith('.cu.o.ptxas'));
+  const commands = await readFile(compileCommands, 'utf8');
+  const files = (await readdir(reports, { recursive: true })).filter(
+    (file) => file.endsWith('.cu.o.ptxas') && commands.includes(`CMakeFiles/${file.replace(/\.ptxas$/, '')}`),
+  );
   const texts = await Promise.all(files.sort().map((file) => readFile(join(reports, file), 'utf8')));
   const { output } = await run('c++filt', ['--no-params'], { input: texts.join('\n') });
   return parseReports(output);
