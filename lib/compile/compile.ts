@@ -76,18 +76,16 @@ export function lower(graph: Graph, precision: Precision, { algebra = true }: Lo
 /** Plans a graph that has been through its passes, as those of training are, but for what the target wants. */
 export function compilePrepared(graph: Graph, target: Target): Compiled {
   verify(graph);
-  const prepared = target.prepare?.(graph) ?? graph;
-  if (prepared !== graph) verify(prepared, `what ${target.name} wants`);
-  return {
-    ...plan(prepared, target),
-    graph: prepared,
-    cost: costOf(graph),
-    executedFlops: totalFlops(prepared),
-  };
+  return planFor(graph, target, costOf(graph));
 }
 
 /** From a network to a plan for one device. */
 export function compile(graph: Graph, { target, precision, ...options }: CompileOptions): Compiled {
-  const lowered = lower(graph, precision, options);
-  return { ...compilePrepared(lowered, target), cost: costOf(graph) };
+  return planFor(lower(graph, precision, options), target, costOf(graph));
+}
+
+function planFor(graph: Graph, target: Target, cost: Cost): Compiled {
+  const prepared = target.prepare?.(graph) ?? graph;
+  if (prepared !== graph) verify(prepared, `what ${target.name} wants`);
+  return { ...plan(prepared, target), graph: prepared, cost, executedFlops: totalFlops(prepared) };
 }

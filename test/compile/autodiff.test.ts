@@ -4,10 +4,11 @@ import type { Graph } from '../../lib/ir/graph.js';
 import { elementCount } from '../../lib/ir/tensor-type.js';
 import type { Transform } from '../../lib/optim/index.js';
 import { buildTrainingGraph, type TrainingGraphOptions } from '../../lib/train/training-graph.js';
-import { randomBytes, randomNumbers, randomTensor } from '../support/random.js';
+import { randomNumbers } from '../support/random.js';
 import { runReference } from '../support/reference-graph.js';
 import type { ReferenceTensor } from '../support/reference-tensor.js';
 import { smallTrainedNetwork } from '../support/small-trained-network.js';
+import { trainingValues } from '../support/training-values.js';
 
 const size = { batch: 2, height: 10, width: 12, classes: 3 };
 
@@ -32,30 +33,6 @@ function trainingOf(
   });
 }
 
-/** Values for everything that a training graph reads, by name. */
-function valuesOf(graph: Graph): Record<string, ReferenceTensor> {
-  const next = randomNumbers(7);
-  const values: Record<string, ReferenceTensor> = {
-    image: randomBytes([size.batch, size.height, size.width, 3], next),
-    labels: randomBytes([size.batch, size.height, size.width], next),
-    schedule: { shape: [2], data: Float64Array.of(0.1, 1) },
-    noise: { shape: [4], data: Float64Array.of(5, 0, 2, 0) },
-  };
-  const { data } = values.labels as ReferenceTensor;
-  for (const [i, value] of data.entries()) data[i] = value < 40 ? 255 : value % size.classes;
-  for (const { parts } of graph.states)
-    for (const { name, value } of parts) {
-      const positive = /bn\d\.weight|\.1\.weight|running_var/.test(name);
-      values[name] = randomTensor(value.type.shape, next, positive ? 0.5 : -0.6, positive ? 1.5 : 0.6);
-    }
-  for (const { name, source } of graph.parameters)
-    if (source.kind === 'derived') {
-      const numbers = source.compute([]);
-      values[name] = { shape: [numbers.length], data: Float64Array.from(numbers) };
-    }
-  return values;
-}
-
 /** The sum of the losses, by a graph of the forward pass alone. */
 function lossOf(graph: Graph) {
   const outputs = graph.outputs.filter(({ name }) => name.endsWith('Loss'));
@@ -67,7 +44,7 @@ function lossOf(graph: Graph) {
 /** Compares the gradients of some entries of every parameter with central differences, in float64. */
 function expectGradients(training: ReturnType<typeof trainingOf>): void {
   const { graph, arena } = training;
-  const values = valuesOf(graph);
+  const values = trainingValues(graph, size);
   const gradients = runReference(graph, values).gradients as ReferenceTensor;
   const loss = lossOf(graph);
   const scale = Math.max(...gradients.data.map(Math.abs));
@@ -105,7 +82,7 @@ describe('differentiation', () => {
     const again = trainingOf({ recompute }, { dropoutRate: 0.4 });
     expect(again.graph.nodes.length).to.be.above(plain.graph.nodes.length);
     expect(again.graph.nodes.map(({ path }) => path)).to.include('narrow.0.dropout.again');
-    const values = valuesOf(plain.graph);
+    const values = trainingValues(plain.graph, size);
     const [expected, actual] = [plain, again].map(({ graph }) => runReference(graph, values).gradients);
     expect(actual?.data).to.deep.equal(expected?.data);
   });
@@ -115,7 +92,7 @@ describe('differentiation', () => {
     const recovering = trainingOf({ recoverNormalisedInputs: true });
     const recovered = recovering.graph.nodes.filter(({ attributes }) => attributes.recoversInput === true);
     expect(recovered).not.to.have.length(0);
-    const values = valuesOf(plain.graph);
+    const values = trainingValues(plain.graph, size);
     const [expected, actual] = [plain, recovering].map(
       ({ graph }) => runReference(graph, values).gradients as ReferenceTensor,
     ) as [ReferenceTensor, ReferenceTensor];
@@ -126,7 +103,7 @@ describe('differentiation', () => {
 
   it('rounds in mixed precision and changes nothing else', () => {
     const [exact, mixed] = (['float32', 'bfloat16'] as const).map((precision) => trainingOf({ precision }));
-    const values = valuesOf((exact as ReturnType<typeof trainingOf>).graph);
+    const values = trainingValues((exact as ReturnType<typeof trainingOf>).graph, size);
     const [expected, actual] = [exact, mixed].map(
       (training) => runReference((training as ReturnType<typeof trainingOf>).graph, values).gradients,
     ) as [ReferenceTensor, ReferenceTensor];

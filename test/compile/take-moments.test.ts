@@ -15,10 +15,10 @@ import { cpuTarget } from '../../lib/runtime/cpu-target.js';
 import { cudaTarget } from '../../lib/runtime/cuda-target.js';
 import { buildTrainingGraph, type TrainingGraphOptions } from '../../lib/train/training-graph.js';
 import { expectOcrnetError } from '../support/expect-error.js';
-import { randomBytes, randomNumbers, randomTensor } from '../support/random.js';
 import { runReference } from '../support/reference-graph.js';
 import type { ReferenceTensor } from '../support/reference-tensor.js';
 import { smallTrainedNetwork } from '../support/small-trained-network.js';
+import { trainingValues } from '../support/training-values.js';
 
 const window = { stride: 1, padding: 1, dilation: 1, groups: 1 };
 const plainConvolution = { ...window, ...noActivation, outputType: 'same' } as const;
@@ -220,30 +220,10 @@ function takersOf({ graph }: Pick<Compiled, 'graph'>): { takers: string[]; other
   return { takers, others };
 }
 
-/** Values for everything that a training graph reads, by name. */
-function valuesOf(graph: Graph): Record<string, ReferenceTensor> {
-  const next = randomNumbers(7);
-  const values: Record<string, ReferenceTensor> = {
-    image: randomBytes([size.batch, size.height, size.width, 3], next),
-    labels: randomBytes([size.batch, size.height, size.width], next),
-    schedule: { shape: [2], data: Float64Array.of(0.1, 1) },
-  };
-  const labels = (values.labels as ReferenceTensor).data;
-  for (const [i, value] of labels.entries()) labels[i] = value % size.classes;
-  for (const { name, value } of graph.states.flatMap(({ parts }) => parts))
-    values[name] = randomTensor(value.type.shape, next, 0.5, 1.5);
-  for (const { name, source } of graph.parameters)
-    if (source.kind === 'derived') {
-      const numbers = source.compute([]);
-      values[name] = { shape: [numbers.length], data: Float64Array.from(numbers) };
-    }
-  return values;
-}
-
 /** What stays of a step, in float64. */
 function updatesOf(graph: Graph): number[] {
   const outputs = graph.updates.map((value, i) => ({ name: `${i}`, value }));
-  const results = runReference({ ...graph, outputs }, valuesOf(graph));
+  const results = runReference({ ...graph, outputs }, trainingValues(graph, size));
   return outputs.flatMap(({ name }) => [...(results[name] as ReferenceTensor).data]);
 }
 
